@@ -1,0 +1,26 @@
+"""Batch-norm for training on TensorFlow's CPU: its fused operator instead of Keras's composed one.
+
+Keras 3 computes moments and normalisation as separate operators, which takes 1.75 times as long a
+step for `small` (279 against 159 ms on two cores). The numbers are the same but for Bessel's
+correction of the running variance. Networks are saved with Keras's own layer: see `train`.
+"""
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+
+class FusedBatchNormalization(keras.layers.BatchNormalization):  # type: ignore[misc]  # untyped base
+    """Keras's layer, with the training step in one operator."""
+
+    def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
+        """Normalises (n, h, w, c) over all but c, and updates the running statistics."""
+        if not training:
+            return super().call(inputs, training=training, mask=mask)
+        outputs, mean, variance = tf.compat.v1.nn.fused_batch_norm(
+            inputs, self.gamma.value, self.beta.value, epsilon=self.epsilon, is_training=True
+        )
+        for running, batch in ((self.moving_mean, mean), (self.moving_variance, variance)):
+            running.assign(running * self.momentum + batch * (1.0 - self.momentum))
+        return outputs

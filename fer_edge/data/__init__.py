@@ -1,0 +1,1 @@
+"""Labelled images in: sources, formats, cleaning, augmentation and the drawn sample."""

@@ -1,0 +1,81 @@
+"""How fer-edge writes files: whole or not at all, and never over a result unless told to.
+
+A file is written beside its place and renamed into it. That is not only tidiness: LiteRT maps a
+model file into memory, and overwriting it in place kills the process that has it open.
+"""
+
+import contextlib
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from fer_edge.errors import OutputError
+
+
+def sha256_of(path: Path) -> str:
+    """Returns the SHA-256 of a file's bytes, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Writes a file whole or not at all.
+
+    Raises:
+        OutputError: The folder cannot be written or the disk is full; nothing is left behind.
+    """
+    with replacing(path) as temporary:
+        temporary.write_bytes(content)
+
+
+def write_text(path: Path, content: str) -> None:
+    """Writes UTF-8 text whole or not at all; raises as `write_bytes` does."""
+    write_bytes(path, content.encode())
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Yields a temporary path beside `path`, and renames it there when the block succeeds.
+
+    What the block writes may be a file or a folder; an existing folder at `path` is replaced.
+
+    Raises:
+        OutputError: The place cannot be written; `path` is as it was.
+    """
+    temporary = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
+        target = temporary / path.name
+        yield target
+        if path.is_dir() and not path.is_symlink():
+            path.rename(temporary / "replaced")
+        target.replace(path)
+    except OSError as exc:
+        raise OutputError(
+            f"Cannot write {path}: {exc.strerror or exc}. "
+            "Nothing was changed there; choose a place with room that you may write to."
+        ) from exc
+    finally:
+        if temporary is not None:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+def refuse_existing(path: Path, *, force: bool) -> None:
+    """Raises OutputError when `path` exists (a folder: with something in it) and not `force`."""
+    taken = any(path.iterdir()) if path.is_dir() else path.exists()
+    if taken and not force:
+        raise OutputError(
+            f"{path} already exists. It was left as it is: "
+            "pass --force to replace it, or choose another place."
+        )
+
+
+def is_writable_folder(path: Path) -> bool:
+    """Tells whether files can be made in `path`, or in the nearest folder above that exists."""
+    while not path.exists():
+        path = path.parent
+    return path.is_dir() and os.access(path, os.W_OK | os.X_OK)

@@ -1,0 +1,159 @@
+"""How a model is trained, as data: a frozen record, read from and written to TOML."""
+
+import dataclasses
+import tomllib
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from fer_edge.data.augment import Augmentation
+from fer_edge.errors import ConfigError
+
+Optimizer = Literal["adamw", "sgd"]
+Schedule = Literal["cosine", "plateau"]
+ClassWeights = Literal["none", "sqrt", "balanced"]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that decides what a training ends in, the data aside.
+
+    Attributes:
+        arch: A network of `fer_edge.model.ARCHITECTURES`.
+        epochs: Passes over the train split.
+        batch_size: Images a step.
+        seed: Of weights, order, augmentation and dropout.
+        optimizer: `adamw`, or `sgd` with Nesterov momentum 0.9.
+        learning_rate: At its peak.
+        warmup_epochs: Linear rise from zero to the peak.
+        schedule: After warm-up: `cosine` to zero, or `plateau`, which stays at the peak and is
+            divided by five after `plateau_patience` epochs without a better validation top-1.
+        plateau_patience: Epochs, for the `plateau` schedule.
+        weight_decay: Decoupled, on kernels only.
+        label_smoothing: Share of each target that is spread over all classes.
+        class_weights: Loss weight a class: 1, inverse square root of its share, or inverse share.
+        ema: Momentum of the weights' running mean, which is what is validated and kept; 0 is off.
+        dropout: Share of pooled features dropped in training.
+        early_stopping: Stop after so many epochs without a better validation top-1; 0 is never.
+        clean: Drop duplicates, conflicts and blanks from the train split first.
+        augmentation: How far training images are varied.
+    """
+
+    arch: str = "small"
+    epochs: int = 40
+    batch_size: int = 96
+    seed: int = 0
+    optimizer: Optimizer = "adamw"
+    learning_rate: float = 2e-3
+    warmup_epochs: float = 1.0
+    schedule: Schedule = "cosine"
+    plateau_patience: int = 4
+    weight_decay: float = 0.01
+    label_smoothing: float = 0.1
+    class_weights: ClassWeights = "none"
+    ema: float = 0.998
+    dropout: float = 0.2
+    early_stopping: int = 0
+    clean: bool = True
+    augmentation: Augmentation = field(default_factory=Augmentation)
+
+    def __post_init__(self) -> None:
+        _check_types(self)
+        for name, (low, high) in _RANGES.items():
+            value = getattr(self.augmentation if name in _AUGMENTATION else self, name)
+            if not low <= value <= high:
+                raise ConfigError(f"Recipe field {name}: expected {low} to {high}, found {value}.")
+
+    def replace(self, **changes: Any) -> "Recipe":
+        """Returns a recipe with some fields changed; augmentation fields by their own names."""
+        varied = {name: changes.pop(name) for name in list(changes) if name in _AUGMENTATION}
+        augmentation = dataclasses.replace(self.augmentation, **varied)
+        return dataclasses.replace(self, augmentation=augmentation, **changes)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns plain values, as they stand in TOML."""
+        return dataclasses.asdict(self)
+
+
+_AUGMENTATION = {spec.name for spec in dataclasses.fields(Augmentation)}
+_RANGES: dict[str, tuple[float, float]] = {
+    "epochs": (1, 10_000),
+    "batch_size": (1, 65_536),
+    "seed": (0, 2**32 - 1),
+    "learning_rate": (1e-8, 10),
+    "warmup_epochs": (0, 1000),
+    "plateau_patience": (1, 1000),
+    "weight_decay": (0, 1),
+    "label_smoothing": (0, 0.9),
+    "ema": (0, 0.99999),
+    "dropout": (0, 0.95),
+    "early_stopping": (0, 10_000),
+    "shift": (0, 0.5),
+    "scale": (0, 0.9),
+    "rotation_deg": (0, 180),
+    "light": (0, 1),
+    "erase": (0, 1),
+    "mixup": (0, 10),
+}
+
+
+def read_recipe(name_or_path: str) -> Recipe:
+    """Returns a recipe that ships with fer-edge, by name, or one from a TOML file.
+
+    Raises:
+        ConfigError: There is none, it is not TOML, or a field has a wrong name, type or range.
+    """
+    path = Path(name_or_path)
+    if path.suffix == ".toml":
+        try:
+            return recipe_from_dict(tomllib.loads(path.read_text()))
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as exc:
+            raise ConfigError(f"Cannot read the recipe {path}: {exc}.") from exc
+    shipped = resources.files("fer_edge") / "recipes"
+    names = sorted(entry.name[:-5] for entry in shipped.iterdir() if entry.name.endswith(".toml"))
+    if name_or_path not in names:
+        raise ConfigError(
+            f"There is no recipe {name_or_path!r}. "
+            f"Expected one of {', '.join(names)}, or the path of a .toml file."
+        )
+    return recipe_from_dict(tomllib.loads((shipped / f"{name_or_path}.toml").read_text()))
+
+
+def recipe_from_dict(values: dict[str, Any]) -> Recipe:
+    """Returns a recipe from plain values; fields that are absent keep their defaults.
+
+    Raises:
+        ConfigError: A field has a wrong name, type or range.
+    """
+    plain = dict(values)
+    augmentation = plain.pop("augmentation", {})
+    for cls, given in ((Recipe, plain), (Augmentation, augmentation)):
+        known = [spec.name for spec in dataclasses.fields(cls)]
+        if unknown := [name for name in given if name not in known]:
+            raise ConfigError(
+                f"A recipe has no field {', '.join(unknown)}. It has: {', '.join(known)}."
+            )
+    return Recipe(**plain, augmentation=Augmentation(**augmentation))
+
+
+def difference(expected: Recipe, found: Recipe) -> str:
+    """Returns the first field in which two recipes differ, with both values; else ''."""
+    flat = [{**recipe.to_dict(), **recipe.to_dict()["augmentation"]} for recipe in (expected, found)]
+    for name in flat[0]:
+        if name != "augmentation" and flat[0][name] != flat[1][name]:
+            return f"{name} is {flat[0][name]!r} there and {flat[1][name]!r} here"
+    return ""
+
+
+def _check_types(recipe: Recipe) -> None:
+    """Raises ConfigError where a field's value has not its declared type or literal."""
+    for record in (recipe, recipe.augmentation):
+        for spec in dataclasses.fields(record):
+            value, expected = getattr(record, spec.name), spec.type
+            options = get_args(expected)
+            wanted: tuple[type, ...] = (float, int) if expected is float else (expected,)  # type: ignore[assignment]
+            good = value in options if options else isinstance(value, wanted)
+            if not good or (isinstance(value, bool) and expected is not bool):
+                names = " or ".join(map(str, options)) or getattr(expected, "__name__", expected)
+                raise ConfigError(f"Recipe field {spec.name}: expected {names}, found {value!r}.")

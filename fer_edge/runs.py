@@ -1,0 +1,127 @@
+"""A run folder: where training puts what the later stages read. Paths and provenance only."""
+
+import platform
+import subprocess
+import tomllib
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from fer_edge import __version__, files
+from fer_edge.data.split import Dataset
+from fer_edge.errors import ConfigError, MissingExtraError
+from fer_edge.recipe import Recipe, recipe_from_dict
+
+
+@dataclass(frozen=True)
+class Run:
+    """The files of one training, by name."""
+
+    folder: Path
+
+    @property
+    def config(self) -> Path:
+        """What was trained, on what, with which versions."""
+        return self.folder / "config.toml"
+
+    @property
+    def model(self) -> Path:
+        """The network of the best epoch; it answers logits."""
+        return self.folder / "model.keras"
+
+    @property
+    def history(self) -> Path:
+        """A row an epoch."""
+        return self.folder / "history.csv"
+
+    @property
+    def curves(self) -> Path:
+        """The history, drawn."""
+        return self.folder / "curves.svg"
+
+    @property
+    def checkpoint(self) -> Path:
+        """All that resuming needs, as of the last whole epoch."""
+        return self.folder / "checkpoint" / "state.npz"
+
+    @property
+    def export(self) -> Path:
+        """Where `export` writes."""
+        return self.folder / "export"
+
+    def read_config(self) -> dict[str, Any]:
+        """Returns what config.toml says.
+
+        Raises:
+            ConfigError: There is none, or it is damaged.
+        """
+        try:
+            return tomllib.loads(self.config.read_text())
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as exc:
+            raise ConfigError(
+                f"{self.folder} is not a run folder: its config.toml cannot be read ({exc}). "
+                "Expected a folder that fer-edge train has made."
+            ) from exc
+
+    def read_recipe(self) -> Recipe:
+        """Returns the recipe that the run was started with; raises as `read_config` does."""
+        return recipe_from_dict(self.read_config().get("recipe", {}))
+
+
+def describe_run(dataset: Dataset, recipe: Recipe, *, init: str = "") -> dict[str, Any]:
+    """Returns a run's provenance: data, recipe, versions, commit; plain values for TOML."""
+    return {
+        "fer_edge": {"version": __version__, "commit": source_commit()},
+        "data": {
+            "source": Path(dataset.source).name,
+            "sha256": dataset.sha256,
+            "emotions": list(dataset.emotions),
+            "counts": {name: len(split) for name, split in dataset.splits.items()},
+        },
+        "init": init,
+        "recipe": recipe.to_dict(),
+        "versions": {"python": platform.python_version(), **package_versions()},
+    }
+
+
+def write_config(run: Run, description: dict[str, Any]) -> None:
+    """Writes config.toml."""
+    try:
+        import tomli_w
+    except ImportError as exc:
+        raise MissingExtraError("tomli-w", needed_for="training") from exc
+    files.write_text(run.config, tomli_w.dumps(description))
+
+
+def package_versions() -> dict[str, str]:
+    """Returns the installed versions of what decides results."""
+    names = ("numpy", "keras", "tensorflow", "jax", "torch", "ai-edge-litert")
+    found = {}
+    for name in names:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def source_commit() -> str:
+    """Returns the git commit of the checkout that this code runs from, `+` where it was changed.
+
+    Empty when the code was installed from elsewhere: the version then says what it was.
+    """
+    top = Path(__file__).resolve().parent.parent
+    if not (top / ".git").exists():
+        return ""
+    try:
+        commit = _git(top, "rev-parse", "HEAD")
+        return commit + ("+" if _git(top, "status", "--porcelain", "--", "fer_edge") else "")
+    except (OSError, subprocess.SubprocessError):
+        return ""
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    command = ["git", "-C", str(folder), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10)
+    return done.stdout.strip()

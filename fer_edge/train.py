@@ -1,0 +1,375 @@
+"""The training loop: batches, schedule, weight averaging, checkpoints, resume.
+
+Backend-neutral Keras. Validation chooses the epoch that is kept; the test split is never touched.
+An epoch depends on the recipe, its number and the state before it, and on nothing else: that is
+why a resumed training ends where an uninterrupted one does.
+"""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fer_edge import checkpoint, files, metrics, plots
+from fer_edge.checkpoint import Best, State
+from fer_edge.data.augment import augment_batch, mix_pairs
+from fer_edge.data.clean import CleaningReport, clean_training
+from fer_edge.data.split import Dataset, Split
+from fer_edge.errors import ConfigError
+from fer_edge.lookahead import map_ahead
+from fer_edge.model import build_model, import_keras, load_model, logits_of
+from fer_edge.recipe import Recipe, difference
+from fer_edge.runs import Run, describe_run, write_config
+
+if TYPE_CHECKING:
+    import keras
+
+Weights = list[NDArray[Any]]
+Batch = tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.float32]]
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One finished epoch, a row of history.csv.
+
+    Attributes:
+        epoch: From 1.
+        learning_rate: At its end.
+        train_loss: Mean over its augmented, mixed and smoothed batches.
+        validation_loss: Mean cross-entropy of the averaged weights, nats.
+        validation_top1: Share of validation images right, averaged weights.
+        validation_macro_f1: Mean F1 over the classes.
+        elapsed_s: Wall time.
+    """
+
+    epoch: int
+    learning_rate: float
+    train_loss: float
+    validation_loss: float
+    validation_top1: float
+    validation_macro_f1: float
+    elapsed_s: float
+
+
+@dataclass(frozen=True)
+class Listener:
+    """Who is told what, while it happens; the defaults listen to nothing.
+
+    Attributes:
+        started: Gets the cleaning report (None when nothing was cleaned) and the first epoch.
+        stepped: Gets the epoch, the step, the number of steps and the mean loss so far.
+        finished_epoch: Gets the row of history.
+    """
+
+    started: Callable[[CleaningReport | None, int], None] = lambda _report, _epoch: None
+    stepped: Callable[[int, int, int, float], None] = lambda _epoch, _step, _steps, _loss: None
+    finished_epoch: Callable[[Epoch], None] = lambda _epoch: None
+
+
+def train(
+    dataset: Dataset,
+    recipe: Recipe,
+    run: Run,
+    *,
+    init: str = "",
+    resume: bool = False,
+    listener: Listener | None = None,
+) -> Epoch:
+    """Trains a network, and leaves it in a run folder with its history and curves.
+
+    Args:
+        dataset: With a train and a validation split.
+        recipe: What to do.
+        run: Where; every epoch ends in a checkpoint there.
+        init: A `.keras` network to start from instead of fresh weights.
+        resume: Go on from the run's checkpoint.
+        listener: Told of progress.
+
+    Returns:
+        The epoch that was kept.
+
+    Raises:
+        ConfigError: The run cannot be resumed as asked; the message names the field that differs.
+        DataError: A split is missing.
+        OutputError: The folder cannot be written; the last checkpoint stays whole.
+    """
+    listener = listener or Listener()
+    description = describe_run(dataset, recipe, init=init)
+    if resume:
+        _check_resumable(run, recipe, description)
+    report = None
+    if recipe.clean:
+        dataset, report = clean_training(dataset)
+    trainer = _Trainer(dataset, recipe, init)
+    state = checkpoint.load(run.checkpoint) if resume else None
+    if state is None:
+        description["cleaning"] = dataclasses.asdict(report) if report else {}
+        write_config(run, description)
+    else:
+        trainer.restore(state)
+    listener.started(report, len(trainer.history) + 1)
+    while not trainer.is_done():
+        row = trainer.run_epoch(listener.stepped)
+        checkpoint.save(run.checkpoint, trainer.state())
+        _write_history(run, trainer.history)
+        listener.finished_epoch(row)
+    _write_results(run, trainer)
+    return trainer.history[trainer.best.epoch - 1]
+
+
+class _Trainer:
+    """What changes while training: the network, its optimizer, the history and the best so far."""
+
+    def __init__(self, dataset: Dataset, recipe: Recipe, init: str) -> None:
+        self.train_split = dataset.split("train")
+        self.validation = dataset.split("validation")
+        self.recipe = recipe
+        self.n_classes = len(dataset.emotions)
+        self.batch_size = min(recipe.batch_size, len(self.train_split))
+        self.n_steps = len(self.train_split) // self.batch_size
+        self.targets = smoothed_targets(self.train_split, self.n_classes, recipe.label_smoothing)
+        counts = self.train_split.class_counts(self.n_classes)
+        self.class_weights = class_weights(counts, recipe.class_weights)
+        self.model = self._build(fast_training=True)
+        if init:
+            start_from(self.model, load_model(init))
+        self.optimizer = _compile(self.model, recipe, self.n_steps)
+        self.history: list[Epoch] = []
+        self.best = Best(epoch=0, top1=-1.0, weights=[])
+
+    def kept_model(self) -> keras.Model:
+        """Returns the network of the best epoch, made of Keras's own layers."""
+        model = self._build(fast_training=False)
+        model.set_weights(self.best.weights)
+        return model
+
+    def _build(self, *, fast_training: bool) -> keras.Model:
+        recipe = self.recipe
+        return build_model(
+            recipe.arch,
+            self.n_classes,
+            dropout=recipe.dropout,
+            seed=recipe.seed,
+            fast_training=fast_training,
+        )
+
+    def run_epoch(self, stepped: Callable[[int, int, int, float], None]) -> Epoch:
+        """Trains one epoch, validates the averaged weights, and keeps them if they are better."""
+        started, number = time.monotonic(), len(self.history) + 1
+        self.model.reset_metrics()
+        loss = float("nan")
+        for step, (images, targets, weights) in enumerate(self._batches(number), start=1):
+            loss = float(np.ravel(self.model.train_on_batch(images, targets, weights))[0])
+            stepped(number, step, self.n_steps, loss)
+        learning_rate = float(np.asarray(self.optimizer.learning_rate))
+        averaged = self._averaged_weights()
+        live = self.model.get_weights()
+        self.model.set_weights(averaged)
+        logits = logits_of(self.model, self.validation.images)
+        self.model.set_weights(live)
+        scores = _validate(logits, self.validation.labels, self.n_classes)
+        row = Epoch(number, learning_rate, loss, *scores, time.monotonic() - started)
+        self.history.append(row)
+        if row.validation_top1 > self.best.top1:
+            self.best = Best(number, row.validation_top1, averaged)
+        self._reduce_on_plateau()
+        return row
+
+    def is_done(self) -> bool:
+        """Tells whether the epochs are over, or early stopping says so."""
+        n, patience = len(self.history), self.recipe.early_stopping
+        return n >= self.recipe.epochs or 0 < patience <= n - self.best.epoch
+
+    def state(self) -> State:
+        """Returns all that resuming needs."""
+        rows = np.array([dataclasses.astuple(row) for row in self.history])
+        variables = [*self.model.variables, *self.optimizer.variables]
+        return State([_array(variable) for variable in variables], rows, self.best)
+
+    def restore(self, state: State) -> None:
+        """Continues from a state."""
+        variables = [*self.model.variables, *self.optimizer.variables]
+        if [v.shape for v in state.variables] != [tuple(v.shape) for v in variables]:
+            raise ConfigError("The checkpoint belongs to another network. Start a new run.")
+        for variable, value in zip(variables, state.variables, strict=True):
+            variable.assign(value)
+        self.history = [Epoch(int(row[0]), *map(float, row[1:])) for row in state.history]
+        self.best = state.best
+
+    def _batches(self, epoch: int) -> Iterator[Batch]:
+        """Yields an epoch's batches, augmented on another thread; the last partial one is left."""
+        order = np.random.default_rng([self.recipe.seed, epoch]).permutation(len(self.train_split))
+        rows = order[: self.n_steps * self.batch_size].reshape(self.n_steps, self.batch_size)
+        return map_ahead(
+            lambda step: self._batch(rows[step], np.random.default_rng([self.recipe.seed, epoch, step])),
+            range(self.n_steps),
+        )
+
+    def _batch(self, rows: NDArray[np.intp], rng: np.random.Generator) -> Batch:
+        augmentation = self.recipe.augmentation
+        images = augment_batch(self.train_split.images[rows], augmentation, rng)
+        images, targets = mix_pairs(images, self.targets[rows], augmentation.mixup, rng)
+        return images[..., None], targets, targets @ self.class_weights
+
+    def _averaged_weights(self) -> Weights:
+        """Returns the model's weights, the trainable ones by their running mean."""
+        weights = self.model.get_weights()
+        if not self.recipe.ema:
+            return weights
+        averages = self.optimizer._model_variables_moving_average  # noqa: SLF001  (no public name)
+        by_path = {
+            variable.path: _array(average)
+            for variable, average in zip(self.model.trainable_variables, averages, strict=True)
+        }
+        return [
+            by_path.get(variable.path, value)
+            for variable, value in zip(self.model.weights, weights, strict=True)
+        ]
+
+    def _reduce_on_plateau(self) -> None:
+        if self.recipe.schedule != "plateau":
+            return
+        waited = len(self.history) - self.best.epoch
+        if waited and waited % self.recipe.plateau_patience == 0:
+            self.optimizer.learning_rate = float(np.asarray(self.optimizer.learning_rate)) / 5
+
+
+def smoothed_targets(split: Split, n_classes: int, smoothing: float) -> NDArray[np.float32]:
+    """Returns float32 (n, k) targets: the soft labels, else one-hot, `smoothing` of it spread out.
+
+    Source: Szegedy et al., arXiv:1512.00567, section 7.
+    """
+    hard = np.eye(n_classes, dtype=np.float32)[split.labels]
+    target = hard if split.soft is None else split.soft
+    return np.asarray(target * (1 - smoothing) + smoothing / n_classes, np.float32)
+
+
+def class_weights(counts: list[int], kind: str) -> NDArray[np.float32]:
+    """Returns float32 (k,) loss weights whose mean over the training images is 1.
+
+    Args:
+        counts: Images a class; a class without any weighs nothing.
+        kind: `none`, `sqrt` (inverse square root of the share) or `balanced` (inverse share).
+    """
+    power = {"none": 0.0, "sqrt": 0.5, "balanced": 1.0}[kind]
+    n = np.array(counts, np.float64)
+    weights = np.where(n > 0, np.maximum(n, 1) ** -power, 0.0)
+    return np.asarray(weights * n.sum() / (weights * n).sum(), np.float32)
+
+
+def start_from(model: keras.Model, source: keras.Model) -> None:
+    """Copies weights layer by layer, by name; a head of another size keeps its fresh weights.
+
+    Raises:
+        ConfigError: A layer other than the head is absent or has another shape.
+    """
+    for layer in model.layers:
+        if not layer.weights:
+            continue
+        try:
+            layer.set_weights(source.get_layer(layer.name).get_weights())
+        except ValueError as exc:
+            if layer.name == "logits":
+                continue
+            raise ConfigError(
+                f"Cannot start from {source.name!r}: its layer {layer.name} does not fit "
+                f"{model.name!r}. Pick the same --arch as the model that you start from."
+            ) from exc
+
+
+def _compile(model: keras.Model, recipe: Recipe, n_steps: int) -> keras.optimizers.Optimizer:
+    """Compiles with the recipe's optimizer and schedule, and returns the built optimizer."""
+    keras = import_keras()
+    common = {
+        "learning_rate": _learning_rate(recipe, n_steps),
+        "weight_decay": recipe.weight_decay or None,
+        "use_ema": recipe.ema > 0,
+        "ema_momentum": recipe.ema,
+    }
+    optimizer = (
+        keras.optimizers.AdamW(**common)
+        if recipe.optimizer == "adamw"
+        else keras.optimizers.SGD(momentum=0.9, nesterov=True, **common)
+    )
+    if recipe.weight_decay:
+        optimizer.exclude_from_weight_decay(var_names=["gamma", "beta", "bias"])
+    model.compile(
+        optimizer=optimizer,
+        loss=keras.losses.CategoricalCrossentropy(from_logits=True),
+        # XLA on a CPU compiles for minutes and is ten times slower here; elsewhere it pays.
+        jit_compile=False if keras.backend.backend() == "tensorflow" else "auto",
+    )
+    optimizer.build(model.trainable_variables)
+    return optimizer
+
+
+def _learning_rate(recipe: Recipe, n_steps: int) -> Any:
+    """Returns a warm-up and cosine schedule, or the plain rate that `plateau` changes."""
+    if recipe.schedule == "plateau":
+        return recipe.learning_rate
+    warmup = round(recipe.warmup_epochs * n_steps)
+    return import_keras().optimizers.schedules.CosineDecay(
+        initial_learning_rate=0.0 if warmup else recipe.learning_rate,
+        decay_steps=max(1, recipe.epochs * n_steps - warmup),
+        warmup_target=recipe.learning_rate if warmup else None,
+        warmup_steps=warmup,
+    )
+
+
+def _validate(
+    logits: NDArray[np.float32], labels: NDArray[np.uint8], n_classes: int
+) -> tuple[float, float, float]:
+    """Returns mean cross-entropy in nats, top-1 and macro-F1."""
+    probabilities = metrics.softmax(logits)
+    confusion = metrics.confusion_matrix(labels, logits.argmax(axis=1), n_classes)
+    loss = metrics.cross_entropy(probabilities, labels)
+    return loss, metrics.top1(confusion), metrics.macro_f1(confusion)
+
+
+def _check_resumable(run: Run, recipe: Recipe, description: dict[str, Any]) -> None:
+    """Raises ConfigError unless the run was started with this recipe, data and start."""
+    was = run.read_config()
+    differs = difference(run.read_recipe(), recipe)
+    if was.get("data", {}).get("sha256") != description["data"]["sha256"]:
+        differs = "the data is another (its hash differs)"
+    if was.get("init", "") != description["init"]:
+        differs = f"init is {was.get('init', '')!r} there and {description['init']!r} here"
+    if differs:
+        raise ConfigError(
+            f"Cannot resume {run.folder}: {differs}. "
+            "Leave the option out to go on as it was started, or start a new run."
+        )
+
+
+def _write_history(run: Run, history: list[Epoch]) -> None:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([spec.name for spec in dataclasses.fields(Epoch)])
+    for row in history:
+        epoch, rate, *figures, elapsed_s = dataclasses.astuple(row)
+        writer.writerow([epoch, f"{rate:.3e}", *(f"{f:.5f}" for f in figures), f"{elapsed_s:.1f}"])
+    files.write_text(run.history, text.getvalue())
+
+
+def _write_results(run: Run, trainer: _Trainer) -> None:
+    """Writes the kept network and the curves."""
+    with files.replacing(run.model) as path:
+        trainer.kept_model().save(path)
+    columns = {
+        spec.name: [getattr(row, spec.name) for row in trainer.history]
+        for spec in dataclasses.fields(Epoch)
+    }
+    with files.replacing(run.curves) as path:
+        plots.draw_curves(columns, best_epoch=trainer.best.epoch, path=path)
+
+
+def _array(variable: Any) -> NDArray[Any]:
+    return np.asarray(import_keras().ops.convert_to_numpy(variable))

@@ -2,7 +2,7 @@
 
 FerEdgeError
 ├── DataError            labelled images that cannot be read, or say something impossible
-├── ConfigError          a recipe or option with a wrong name, type or range; a resume that does not match
+├── ConfigError          a recipe or option with a wrong name, type or range
 ├── OutputError          a place that cannot be written, or that already holds a result
 ├── ModelFormatError     a model or manifest that is damaged or breaks the contract
 ├── ConversionError      a model that could not become the asked-for artifact

@@ -97,9 +97,7 @@ def macro_f1_interval(
     return Interval(macro_f1(confusion), float(low), float(high), n)
 
 
-def agreement(
-    reference: NDArray[np.floating], candidate: NDArray[np.floating]
-) -> Interval:
+def agreement(reference: NDArray[np.floating], candidate: NDArray[np.floating]) -> Interval:
     """Returns how often two sets of probabilities, (n, k), have the same argmax."""
     same = reference.argmax(axis=1) == candidate.argmax(axis=1)
     return wilson_interval(int(same.sum()), len(same))

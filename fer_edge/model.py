@@ -1,8 +1,7 @@
-"""The network: a ladder of depthwise-separable nets, as a table of layers, in backend-neutral Keras.
+"""The network: a ladder of depthwise-separable nets as tables of layers, in backend-neutral Keras.
 
-Also here, because they need Keras: what a network costs, the fold of batch-norm and input scaling
-into the convolutions, and the float predictor. Nothing here knows data sets or file formats
-other than `.keras`.
+Also here, because it needs Keras: loading, and the float predictor. `model_cost` says what a
+network costs, `deploy` makes the form of it that is converted. Nothing here knows data sets.
 """
 
 from __future__ import annotations
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 
 from fer_edge.contract import INPUT_SHAPE
 from fer_edge.errors import ConfigError, MissingExtraError, ModelFormatError
+from fer_edge.metrics import softmax
 
 if TYPE_CHECKING:
     import keras
@@ -45,9 +45,9 @@ class Block:
     kernel: int = 3
 
 
-# Few wide blocks after a dense stem that halves at once: in int8 on a CPU the operator count and the
-# layers at 48 x 48 set the time (a stride-1 stem alone doubles it), and every output channel costs
-# about 28 bytes of scales beside its weights. The sizes are those after the layer.
+# Few wide blocks after a dense stem that halves at once: in int8 on a CPU the operator count and
+# the layers at 48 x 48 set the time (a stride-1 stem alone doubles it), and every output channel
+# costs about 28 bytes of scales beside its weights. The sizes are those after the layer.
 ARCHITECTURES: dict[str, tuple[Conv | Block, ...]] = {
     "nano": (
         Conv(16, stride=2),  # 24 x 24
@@ -59,11 +59,12 @@ ARCHITECTURES: dict[str, tuple[Conv | Block, ...]] = {
     ),
     "small": (
         Conv(16, stride=2),  # 24 x 24
-        Conv(32),
-        Block(64, stride=2),  # 12 x 12
-        Block(64),
-        Block(104, stride=2),  # 6 x 6
-        Block(104),
+        Conv(24),
+        Block(56, stride=2),  # 12 x 12
+        Block(56, expand=3),
+        Block(96, stride=2),  # 6 x 6
+        Block(96, expand=3),
+        Block(96, expand=3),
         Conv(320, kernel=1),
     ),
     "base": (
@@ -132,8 +133,8 @@ def build_model(
     inputs = keras.Input(INPUT_SHAPE[1:], dtype="uint8", name="image")
     x = keras.layers.Rescaling(PIXEL_SCALE, name="scale")(inputs)
     for number, layer in enumerate(ARCHITECTURES[arch], start=1):
-        apply = _conv if isinstance(layer, Conv) else _block
-        x = apply(x, layer, f"layer{number}", norm)
+        name = f"layer{number}"
+        x = _conv(x, layer, name, norm) if isinstance(layer, Conv) else _block(x, layer, name, norm)
     x = keras.layers.GlobalAveragePooling2D(name="pool")(x)  # (n, channels)
     x = keras.layers.Dropout(dropout, seed=seed, name="dropout")(x)
     logits = keras.layers.Dense(n_classes, name="logits")(x)
@@ -213,3 +214,33 @@ def logits_of(model: keras.Model, images: NDArray[np.uint8]) -> NDArray[np.float
     """Returns float32 (n, k): what a network answers to images, uint8 (n, 48, 48), in inference."""
     answers = model.predict(images[..., None], batch_size=256, verbose=0)
     return np.asarray(answers, np.float32)
+
+
+class KerasRunner:
+    """The float predictor: a trained network, answering probabilities one batch at a time."""
+
+    def __init__(self, network: keras.Model) -> None:
+        """Wraps a network that answers logits, uint8 (n, 48, 48, 1) to (n, k)."""
+        self._network = network
+        self._input = np.zeros(INPUT_SHAPE, np.uint8)
+        self._output = np.zeros(0, np.float32)
+
+    def prepare(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Returns the input for one face, uint8 (48, 48)."""
+        return image[None, ..., None]
+
+    def set_input(self, values: NDArray[np.uint8]) -> None:
+        """Sets the input of `invoke`."""
+        self._input = values
+
+    def invoke(self) -> None:
+        """Runs once on the input that was set."""
+        self._output = np.asarray(self._network.predict_on_batch(self._input))[0]
+
+    def get_output(self) -> NDArray[np.float32]:
+        """Returns the logits of the last run."""
+        return self._output
+
+    def probabilities(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Returns float32 (n, k) for faces, uint8 (n, 48, 48)."""
+        return softmax(logits_of(self._network, images)).astype(np.float32)

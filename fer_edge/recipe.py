@@ -2,6 +2,7 @@
 
 import dataclasses
 import tomllib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
@@ -137,9 +138,44 @@ def recipe_from_dict(values: dict[str, Any]) -> Recipe:
     return Recipe(**plain, augmentation=Augmentation(**augmentation))
 
 
+def with_settings(base: Recipe, changes: dict[str, Any], settings: Sequence[str]) -> Recipe:
+    """Returns a recipe changed by values and by texts of the form FIELD=VALUE.
+
+    Raises:
+        ConfigError: A text is not of that form, or a field has a wrong name, type or range.
+    """
+    texts = {}
+    for setting in settings:
+        name, equals, text = setting.partition("=")
+        if not equals:
+            raise ConfigError(f"Expected FIELD=VALUE, found {setting!r}.")
+        texts[name.strip()] = text.strip()
+    known = {**base.to_dict(), **base.to_dict()["augmentation"]}
+    del known["augmentation"]
+    if unknown := [name for name in texts if name not in known]:
+        raise ConfigError(
+            f"A recipe has no field {', '.join(unknown)}. It has: {', '.join(known)}."
+        )
+    parsed = {name: _parse(name, text, type(known[name])) for name, text in texts.items()}
+    return base.replace(**changes, **parsed)
+
+
+def _parse(name: str, text: str, kind: type) -> Any:
+    """Returns a text as a value of a field's type."""
+    if kind is bool and text in ("true", "false"):
+        return text == "true"
+    try:
+        return text if kind is str else {int: int, float: float}[kind](text)
+    except (ValueError, KeyError) as exc:
+        expected = "true or false" if kind is bool else kind.__name__
+        raise ConfigError(f"Recipe field {name}: expected {expected}, found {text!r}.") from exc
+
+
 def difference(expected: Recipe, found: Recipe) -> str:
     """Returns the first field in which two recipes differ, with both values; else ''."""
-    flat = [{**recipe.to_dict(), **recipe.to_dict()["augmentation"]} for recipe in (expected, found)]
+    flat = [
+        {**recipe.to_dict(), **recipe.to_dict()["augmentation"]} for recipe in (expected, found)
+    ]
     for name in flat[0]:
         if name != "augmentation" and flat[0][name] != flat[1][name]:
             return f"{name} is {flat[0][name]!r} there and {flat[1][name]!r} here"
@@ -155,5 +191,5 @@ def _check_types(recipe: Recipe) -> None:
             wanted: tuple[type, ...] = (float, int) if expected is float else (expected,)  # type: ignore[assignment]
             good = value in options if options else isinstance(value, wanted)
             if not good or (isinstance(value, bool) and expected is not bool):
-                names = " or ".join(map(str, options)) or getattr(expected, "__name__", expected)
+                names = " or ".join(map(str, options)) or str(getattr(expected, "__name__", ""))
                 raise ConfigError(f"Recipe field {spec.name}: expected {names}, found {value!r}.")

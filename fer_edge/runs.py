@@ -46,6 +46,11 @@ class Run:
         return self.folder / "checkpoint" / "state.npz"
 
     @property
+    def bench(self) -> Path:
+        """Where `bench` keeps its raw samples."""
+        return self.folder / "bench.json"
+
+    @property
     def export(self) -> Path:
         """Where `export` writes."""
         return self.folder / "export"
@@ -74,7 +79,7 @@ def describe_run(dataset: Dataset, recipe: Recipe, *, init: str = "") -> dict[st
     return {
         "fer_edge": {"version": __version__, "commit": source_commit()},
         "data": {
-            "source": Path(dataset.source).name,
+            "source": _absolute(dataset.source),
             "sha256": dataset.sha256,
             "emotions": list(dataset.emotions),
             "counts": {name: len(split) for name, split in dataset.splits.items()},
@@ -83,6 +88,14 @@ def describe_run(dataset: Dataset, recipe: Recipe, *, init: str = "") -> dict[st
         "recipe": recipe.to_dict(),
         "versions": {"python": platform.python_version(), **package_versions()},
     }
+
+
+def training_provenance(config: dict[str, Any]) -> dict[str, Any]:
+    """Returns what a manifest says of a training: its config, without this machine's folders."""
+    data = dict(config.get("data", {}))
+    data["source"] = Path(str(data.get("source", ""))).name
+    init = Path(str(config.get("init", ""))).name
+    return {**config, "data": data, "init": init}
 
 
 def write_config(run: Run, description: dict[str, Any]) -> None:
@@ -119,6 +132,11 @@ def source_commit() -> str:
         return commit + ("+" if _git(top, "status", "--porcelain", "--", "fer_edge") else "")
     except (OSError, subprocess.SubprocessError):
         return ""
+
+
+def _absolute(source: str) -> str:
+    """Returns a path as one that works from every folder; `sample` stays what it is."""
+    return str(Path(source).resolve()) if Path(source).exists() else source
 
 
 def _git(folder: Path, *arguments: str) -> str:

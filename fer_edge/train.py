@@ -164,10 +164,10 @@ class _Trainer:
     def run_epoch(self, stepped: Callable[[int, int, int, float], None]) -> Epoch:
         """Trains one epoch, validates the averaged weights, and keeps them if they are better."""
         started, number = time.monotonic(), len(self.history) + 1
-        self.model.reset_metrics()
-        loss = float("nan")
+        loss = 0.0  # the running mean of the batches' losses
         for step, (images, targets, weights) in enumerate(self._batches(number), start=1):
-            loss = float(np.ravel(self.model.train_on_batch(images, targets, weights))[0])
+            batch_loss = float(np.ravel(self.model.train_on_batch(images, targets, weights))[0])
+            loss += (batch_loss - loss) / step
             stepped(number, step, self.n_steps, loss)
         learning_rate = float(np.asarray(self.optimizer.learning_rate))
         averaged = self._averaged_weights()
@@ -209,7 +209,9 @@ class _Trainer:
         order = np.random.default_rng([self.recipe.seed, epoch]).permutation(len(self.train_split))
         rows = order[: self.n_steps * self.batch_size].reshape(self.n_steps, self.batch_size)
         return map_ahead(
-            lambda step: self._batch(rows[step], np.random.default_rng([self.recipe.seed, epoch, step])),
+            lambda step: self._batch(
+                rows[step], np.random.default_rng([self.recipe.seed, epoch, step])
+            ),
             range(self.n_steps),
         )
 
@@ -221,10 +223,10 @@ class _Trainer:
 
     def _averaged_weights(self) -> Weights:
         """Returns the model's weights, the trainable ones by their running mean."""
-        weights = self.model.get_weights()
+        weights: Weights = self.model.get_weights()
         if not self.recipe.ema:
             return weights
-        averages = self.optimizer._model_variables_moving_average  # noqa: SLF001  (no public name)
+        averages = self.optimizer._model_variables_moving_average
         by_path = {
             variable.path: _array(average)
             for variable, average in zip(self.model.trainable_variables, averages, strict=True)

@@ -4,6 +4,8 @@ Hashing 300 MB takes longer than loading the result, so the hash of a file is re
 path, size and modification time: a file that changed is hashed, and so parsed, again.
 """
 
+import contextlib
+import hashlib
 import json
 import os
 from collections.abc import Mapping
@@ -67,13 +69,10 @@ def store(sha256: str, splits: Mapping[SplitName, Split]) -> None:
         "ids": np.concatenate([split.ids for split in ordered]),
         "counts": np.array([len(split) for split in ordered]),
     }
-    try:
-        with files.replacing(_folder(sha256)) as folder:
-            folder.mkdir()
-            for name, array in arrays.items():
-                np.save(folder / f"{name}.npy", array)
-    except OutputError:
-        pass
+    with contextlib.suppress(OutputError), files.replacing(_folder(sha256)) as folder:
+        folder.mkdir()
+        for name, array in arrays.items():
+            np.save(folder / f"{name}.npy", array)
 
 
 def _folder(sha256: str) -> Path:
@@ -81,13 +80,9 @@ def _folder(sha256: str) -> Path:
 
 
 def _key(path: Path) -> str:
-    import hashlib
-
     return hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:32]
 
 
 def _try_write(path: Path, content: bytes) -> None:
-    try:
+    with contextlib.suppress(OutputError):
         files.write_bytes(path, content)
-    except OutputError:
-        pass

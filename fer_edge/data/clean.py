@@ -41,7 +41,7 @@ def content_ids(*groups: NDArray[np.uint8]) -> list[NDArray[np.intp]]:
 def is_blank(images: NDArray[np.uint8]) -> NDArray[np.bool_]:
     """Returns bool, (n,): which images, uint8 (n, h, w), have one gray level throughout."""
     flat = images.reshape(len(images), -1)
-    return np.equal(flat.min(axis=1), flat.max(axis=1))
+    return np.asarray(flat.min(axis=1) == flat.max(axis=1))
 
 
 def is_leaked(split: Split, train: Split) -> NDArray[np.bool_]:
@@ -56,8 +56,8 @@ def clean_training(dataset: Dataset) -> tuple[Dataset, CleaningReport]:
     Validation and test stay as published, so that figures compare with other people's.
     """
     train = dataset.split("train")
-    evaluation = [split for name, split in dataset.splits.items() if name != "train" and len(split)]
-    own, *others = content_ids(train.images, *(split.images for split in evaluation))
+    held_out = [split for name, split in dataset.splits.items() if name != "train" and len(split)]
+    own, *others = content_ids(train.images, *(split.images for split in held_out))
 
     blank = is_blank(train.images)
     in_evaluation = np.isin(own, np.concatenate(others)) if others else np.zeros_like(blank)
@@ -73,13 +73,12 @@ def clean_training(dataset: Dataset) -> tuple[Dataset, CleaningReport]:
         gone |= reason
     cleaned = train.take(~gone)
     splits = {**dataset.splits, "train": cleaned}
-    report = CleaningReport(*counts, kept=len(cleaned))
+    blanks, evaluated, conflicts, copies = counts
+    report = CleaningReport(blanks, evaluated, conflicts, copies, kept=len(cleaned))
     return Dataset(dataset.source, dataset.sha256, dataset.emotions, splits), report
 
 
-def _label_conflicts(
-    numbers: NDArray[np.intp], labels: NDArray[np.uint8]
-) -> NDArray[np.bool_]:
+def _label_conflicts(numbers: NDArray[np.intp], labels: NDArray[np.uint8]) -> NDArray[np.bool_]:
     """Returns bool, (n,): which rows share their content number with a row labelled otherwise."""
     n = int(numbers.max()) + 1
     low, high = np.full(n, 255, np.uint8), np.zeros(n, np.uint8)

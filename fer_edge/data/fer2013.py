@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import BinaryIO, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,14 +69,14 @@ def read_fer2013(path: Path) -> dict[SplitName, Split]:
     return {name: whole.take(usage == number) for number, name in enumerate(SPLIT_NAMES)}
 
 
-def _open(path: Path) -> IO[bytes]:
+def _open(path: Path) -> BinaryIO:
     """Opens the text inside a file; what it is packed with is read from its first bytes."""
     with path.open("rb") as file:
         magic = file.read(6)
     if magic.startswith(b"\x1f\x8b"):
-        return gzip.open(path, "rb")
+        return cast(BinaryIO, gzip.open(path, "rb"))
     if magic == b"\xfd7zXZ\x00":
-        return lzma.open(path, "rb")
+        return cast(BinaryIO, lzma.open(path, "rb"))
     return path.open("rb")
 
 
@@ -94,14 +94,14 @@ def _columns(path: Path, header: bytes) -> dict[str, int]:
     return {name: names.index(name) for name in (*COLUMNS,)} | {"": len(names)}
 
 
-def _parsed_blocks(path: Path, stream: IO[bytes], columns: dict[str, int]) -> Iterator[_Block]:
+def _parsed_blocks(path: Path, stream: BinaryIO, columns: dict[str, int]) -> Iterator[_Block]:
     """Yields parsed blocks in order; the next ones are read meanwhile."""
     lines = _lines(path, stream)
     blocks = iter(lambda: list(itertools.islice(lines, BLOCK_ROWS)), [])
     return map_ahead(lambda block: _parse_block(path, block, columns), blocks)
 
 
-def _lines(path: Path, stream: IO[bytes]) -> Iterator[tuple[int, bytes]]:
+def _lines(path: Path, stream: BinaryIO) -> Iterator[tuple[int, bytes]]:
     """Yields the numbered lines after the header, each bounded, and at most MAX_ROWS of them."""
     for number in itertools.count(2):
         line = stream.readline(MAX_LINE_BYTES)
@@ -116,9 +116,7 @@ def _lines(path: Path, stream: IO[bytes]) -> Iterator[tuple[int, bytes]]:
             yield number, line
 
 
-def _parse_block(
-    path: Path, lines: list[tuple[int, bytes]], columns: dict[str, int]
-) -> _Block:
+def _parse_block(path: Path, lines: list[tuple[int, bytes]], columns: dict[str, int]) -> _Block:
     """Returns one block's arrays; when it is faulty, looks for the line and names it."""
     rows = [line.strip().replace(b'"', b"").split(b",") for _, line in lines]
     _raise_first(path, lines, (_fault_in_row(row, columns) for row in rows))

@@ -1,0 +1,73 @@
+"""`fer-edge bench`: accuracy and latency of models, side by side."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fer_edge.cli.options import Data, Force, Json, OutFile, SplitOption
+
+
+def bench(
+    models: Annotated[
+        list[str],
+        typer.Argument(
+            help="Run folders, shipped names, .tflite or .keras files.", metavar="MODEL…"
+        ),
+    ],
+    *,
+    data: Data = "sample",
+    split: SplitOption = "validation",
+    gate: Annotated[
+        str | None,
+        typer.Option(help="Exit 3 unless all hold, e.g. int8.top1>=0.65,int8.agreement>=0.98"),
+    ] = None,
+    input_range: Annotated[
+        str | None,
+        typer.Option(help="What 0 and 255 are for a stranger's float input, e.g. -1,1"),
+    ] = None,
+    rounds: Annotated[int, typer.Option(help="Latency samples a model.", min=5)] = 200,
+    cold_start: Annotated[
+        bool, typer.Option(help="Start a process for each model, for cold start and memory.")
+    ] = True,
+    out: OutFile = None,
+    markdown: Annotated[
+        Path | None, typer.Option(help="Write the tables as Markdown as well.")
+    ] = None,
+    record: Annotated[
+        bool, typer.Option("--record", help="Write the scores into the models' manifests.")
+    ] = False,
+    force: Force = False,
+    as_json: Json = False,
+) -> None:
+    """Measure models side by side: accuracy with intervals, agreement, size, latency, memory.
+
+    Raw samples are kept: in RUN/bench.json for a run, else where --out says.
+
+    Example: `fer-edge bench runs/mine --data fer2013.csv --gate "int8.agreement>=0.98"`
+    """
+    from fer_edge import files, report
+    from fer_edge.bench import Timer, run_bench
+    from fer_edge.gates import check_gates, parse_gates, raise_missed
+    from fer_edge.plan import make_plan, record_scores
+
+    gates = parse_gates(gate or "")
+    plan = make_plan(models, data=data, split=split, input_range=input_range)
+    target = out or plan.default_output()
+    for path in filter(None, (target, markdown)):
+        files.refuse_existing(path, force=force)
+    with report.progress() as progress:
+        done = run_bench(plan.candidates, plan.data, Timer(rounds, cold_start), progress=progress)
+    if target:
+        done.write(target)
+    if record:
+        record_scores(done, plan)
+    if markdown:
+        files.write_text(markdown, report.bench_markdown(done))
+    if as_json:
+        report.print_text(done.to_json())
+    else:
+        report.show_bench(done, target)
+    verdicts = check_gates(gates, done)
+    report.show_gates(verdicts)
+    raise_missed(verdicts)

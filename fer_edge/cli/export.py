@@ -1,0 +1,56 @@
+"""`fer-edge export`: a float network in, checked model files and their manifest out."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fer_edge.cli.options import Force, Seed
+
+
+def export(
+    model: Annotated[
+        str, typer.Argument(help="A run folder, a shipped model's name or a .keras file.")
+    ],
+    *,
+    int8: Annotated[bool, typer.Option("--int8", help="Full integer, uint8 in and out.")] = False,
+    float16: Annotated[bool, typer.Option("--float16", help="Weights in half precision.")] = False,
+    dynamic: Annotated[bool, typer.Option("--dynamic", help="Weights in int8 only.")] = False,
+    saved_model: Annotated[
+        bool, typer.Option("--saved-model", help="TensorFlow SavedModel of the deployed network.")
+    ] = False,
+    keras: Annotated[
+        bool, typer.Option("--keras", help="The deployed network as deployed.keras.")
+    ] = False,
+    data: Annotated[
+        str | None,
+        typer.Option(
+            "--data", "-d", help="Where calibration images come from.", show_default="the run's own"
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Folder.", show_default="RUN/export")
+    ] = None,
+    seed: Seed = 0,
+    force: Force = False,
+) -> None:
+    """Export a network to TensorFlow Lite; float32 always, the others as asked for.
+
+    Example: `fer-edge export runs/mine --int8 --float16`
+    """
+    from fer_edge import report
+    from fer_edge.catalog import find_model
+    from fer_edge.export import Export, export_model
+
+    found = find_model(model)
+    flags = {
+        "int8": int8,
+        "float16": float16,
+        "dynamic": dynamic,
+        "saved_model": saved_model,
+        "keras": keras,
+    }
+    wanted = Export(tuple(name for name, flag in flags.items() if flag), seed=seed)
+    with report.working(f"exporting {found.name}") as say:
+        done = export_model(found, wanted, data=data, folder=out, force=force, say=say)
+    report.show_export(done)

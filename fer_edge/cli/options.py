@@ -1,0 +1,52 @@
+"""Options that several commands share, each said once; and the error boundary around commands."""
+
+import functools
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Literal, ParamSpec
+
+import typer
+
+from fer_edge.errors import FerEdgeError, GateError
+
+P = ParamSpec("P")
+
+EXIT_CODES: dict[type[FerEdgeError], int] = {GateError: 3, FerEdgeError: 1}
+INTERRUPTED = 130
+
+Data = Annotated[
+    str,
+    typer.Option(
+        "--data", "-d", help="sample, or a FER2013 CSV (plain, .gz or .xz).", metavar="SRC"
+    ),
+]
+SplitOption = Annotated[
+    Literal["train", "validation", "test"], typer.Option("--split", help="Which split.")
+]
+Force = Annotated[bool, typer.Option("--force", "-f", help="Replace what is already there.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
+Seed = Annotated[int, typer.Option("--seed", help="Of everything that is drawn.", min=0)]
+OutFile = Annotated[Path | None, typer.Option("--out", "-o", help="Where to write.")]
+
+
+def guarded(command: Callable[P, None]) -> Callable[P, None]:
+    """Turns known errors into one line on stderr and their exit code; the rest stay tracebacks."""
+
+    @functools.wraps(command)
+    def wrapper(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            command(*args, **kwargs)
+        except FerEdgeError as exc:
+            typer.secho("Error: ", fg="red", bold=True, err=True, nl=False)
+            typer.echo(str(exc), err=True)
+            code = next(code for kind, code in EXIT_CODES.items() if isinstance(exc, kind))
+            raise typer.Exit(code) from None
+        except KeyboardInterrupt:
+            typer.echo("Interrupted.", err=True)
+            raise typer.Exit(INTERRUPTED) from None
+        except BrokenPipeError:
+            sys.stderr.close()  # the reader has gone; there is nobody to tell
+            raise typer.Exit(0) from None
+
+    return wrapper

@@ -1,0 +1,50 @@
+"""`fer-edge predict`: faces and emotions in pictures and films."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fer_edge.cli.options import Force
+
+
+def predict(
+    paths: Annotated[
+        list[Path], typer.Argument(help="Pictures, folders of pictures, films.", metavar="PATH…")
+    ],
+    *,
+    model: Annotated[
+        str, typer.Option("--model", "-m", help="A shipped name, a run, or a .tflite file.")
+    ] = "small",
+    detector: Annotated[
+        str, typer.Option(help="haar, yunet:PATH, or none (the picture is a face).")
+    ] = "haar",
+    save: Annotated[
+        Path | None, typer.Option(help="Folder for copies with boxes and emotions drawn in.")
+    ] = None,
+    every: Annotated[float, typer.Option(help="Films: seconds between frames.", min=0.0)] = 1.0,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Fail at the first picture that cannot be read.")
+    ] = False,
+    force: Force = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print JSON, one line a picture or frame.")
+    ] = False,
+) -> None:
+    """Find faces and tell their emotions. Needs no TensorFlow.
+
+    Example: `fer-edge predict photo.jpg --save annotated`
+    """
+    from fer_edge import report
+    from fer_edge.predict import Predictor, SavedCopies, pictures
+
+    predictor = Predictor.load(model, detector)
+    copies = SavedCopies(save, force=force) if save else None
+    show = report.predictions(as_json=as_json, emotions=predictor.emotions)
+    skipped = []
+    for picture in pictures(paths, every_s=every, strict=strict, skipped=skipped.append):
+        faces = predictor.read(picture.image)
+        show.picture(picture, faces)
+        if copies:
+            copies.write(picture, faces, predictor.emotions)
+    show.finish(skipped)

@@ -1,0 +1,1 @@
+"""The sample's faces: people (who, which muscles), portrait (their shapes), paint (pixels)."""

@@ -1,0 +1,251 @@
+"""From a trained float network to checked model files and their manifest.
+
+float network -> fold (one place, checked) -> converter program -> contract checked -> manifest.
+Everything is made in a temporary folder and moved into place when all of it is right.
+"""
+
+import shutil
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fer_edge import __version__, files
+from fer_edge.catalog import TFLITE_VARIANTS, Model
+from fer_edge.contract import (
+    INPUT_SHAPE,
+    OUTPUT_SCALE,
+    Artifact,
+    Manifest,
+    TensorSpec,
+    describe_file,
+    write_manifest,
+)
+from fer_edge.converter import run_converter
+from fer_edge.data.clean import clean_training
+from fer_edge.data.sources import load_dataset
+from fer_edge.data.split import Dataset, Split
+from fer_edge.deploy import check_fold, fold
+from fer_edge.errors import ConversionError
+from fer_edge.inspect import read_graph
+from fer_edge.model import load_model
+from fer_edge.runs import training_provenance
+from fer_edge.runtime import Interpreter
+
+CALIBRATION_SIZE = 500
+DEPLOYED_NETWORK = "deployed.keras"
+UINT8_IMAGE = TensorSpec(INPUT_SHAPE, "uint8", 1.0, 0)
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """The calibration sample and where it came from.
+
+    Attributes:
+        images: uint8, (n, 48, 48), from the train split.
+        provenance: Data, split, seed, class counts and row ids, as the manifest records them.
+    """
+
+    images: NDArray[np.uint8]
+    provenance: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Export:
+    """What to export.
+
+    Attributes:
+        variants: Of `float16`, `dynamic`, `int8`, `saved_model`, `keras`; float32 always is.
+        seed: Of the calibration sample.
+        calibration_size: Images in it.
+    """
+
+    variants: tuple[str, ...]
+    seed: int = 0
+    calibration_size: int = CALIBRATION_SIZE
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What an export made.
+
+    Attributes:
+        folder: Where.
+        manifest: What it holds.
+        fold_error: Largest difference of a probability between trained and deployed network.
+    """
+
+    folder: Path
+    manifest: Manifest
+    fold_error: float
+
+
+def pick_calibration(dataset: Dataset, *, n: int = CALIBRATION_SIZE, seed: int = 0) -> Calibration:
+    """Picks a calibration sample: from the cleaned train split, in its class shares, seeded.
+
+    Raises:
+        DataError: There is no train split.
+    """
+    train = clean_training(dataset)[0].split("train")
+    rng = np.random.default_rng(seed)
+    rows = np.concatenate(
+        [
+            rng.choice(np.flatnonzero(train.labels == label), size=share, replace=False)
+            for label, share in enumerate(_shares(train, len(dataset.emotions), min(n, len(train))))
+        ]
+    )
+    sample = train.take(np.sort(rows))
+    provenance = {
+        "source": Path(dataset.source).name,
+        "sha256": dataset.sha256,
+        "split": "train, cleaned",
+        "seed": seed,
+        "n": len(sample),
+        "class_counts": sample.class_counts(len(dataset.emotions)),
+        "ids": sample.ids.tolist(),
+    }
+    return Calibration(sample.images, provenance)
+
+
+def export_model(
+    model: Model,
+    export: Export,
+    *,
+    data: str | None = None,
+    folder: Path | None = None,
+    force: bool = False,
+    say: Callable[[str], None] = lambda _text: None,
+) -> Exported:
+    """Exports a float network.
+
+    Args:
+        model: With a float network.
+        export: What to make of it.
+        data: Where the labels and the calibration images come from; a run knows its own.
+        folder: Where the files and the manifest go; a run's own `export` by default.
+        force: Replace an existing export.
+        say: Told what happens.
+
+    Raises:
+        ConversionError: The network cannot become what was asked; nothing is left behind.
+        OutputError: The folder holds an export and not `force`, or cannot be written.
+    """
+    if model.network is None:
+        raise ConversionError(
+            f"{model.name} has no float network to export from. "
+            "Expected a run folder, a shipped model's name or a .keras file."
+        )
+    folder = folder or (model.run.export if model.run else Path("exports") / model.name)
+    files.refuse_existing(folder, force=force)
+    dataset = load_dataset(data or _own_data(model))
+    calibration = pick_calibration(dataset, n=export.calibration_size, seed=export.seed)
+    network = load_model(model.network)
+    if network.output_shape[1] != len(dataset.emotions):
+        raise ConversionError(
+            f"{model.name} tells {network.output_shape[1]} classes apart, and {dataset.source} "
+            f"has {len(dataset.emotions)}. Expected the data that it was trained on."
+        )
+    deployed = fold(network)
+    error = check_fold(network, deployed, calibration.images[:64])
+    with files.replacing(folder) as target:
+        target.mkdir()
+        versions = _convert(deployed, export.variants, calibration, target, say)
+        manifest = Manifest(
+            name=model.name,
+            emotions=dataset.emotions,
+            files=_describe_files(target, len(dataset.emotions)),
+            training=_training(model),
+            calibration=calibration.provenance if "int8" in export.variants else {},
+            converter={"program": "tflite.py", "fer_edge": __version__, **versions},
+        )
+        write_manifest(target, manifest)
+    return Exported(folder, manifest, error)
+
+
+def check_int8(content: bytes, n_classes: int) -> None:
+    """Raises ConversionError unless a model is integer throughout and keeps the contract."""
+    if floating := read_graph(content).not_integer():
+        raise ConversionError(
+            f"Expected every operator in int8, found floating point in {', '.join(floating[:5])}. "
+            "Replace the layer, or export --float16 or --dynamic instead."
+        )
+    interpreter = Interpreter(content)
+    wanted_output = TensorSpec((1, n_classes), "uint8", OUTPUT_SCALE, 0)
+    for name, found, expected in (
+        ("input", interpreter.input, UINT8_IMAGE),
+        ("output", interpreter.output, wanted_output),
+    ):
+        if found != expected:
+            raise ConversionError(f"Expected the {name} {expected}, found {found}.")
+
+
+def _convert(
+    deployed: Any,
+    variants: Sequence[str],
+    calibration: Calibration,
+    target: Path,
+    say: Callable[[str], None],
+) -> dict[str, str]:
+    """Runs the converter program, its results into `target`; returns the versions it ran with."""
+    converted = ["float32", *(v for v in variants if v not in ("float32", "keras"))]
+    say(f"converting to {', '.join(converted)}")
+    with tempfile.TemporaryDirectory() as scratch:
+        network, images = Path(scratch) / DEPLOYED_NETWORK, Path(scratch) / "calibration.npy"
+        deployed.save(network)
+        np.save(images, calibration.images)
+        arguments = ["--network", str(network), "--out", str(target), "--calibration", str(images)]
+        for variant in converted:
+            arguments += ["--variant", variant]
+        answer = run_converter("tflite", arguments, say=say)
+        if "keras" in variants:
+            shutil.copyfile(network, target / DEPLOYED_NETWORK)
+    return dict(answer["versions"])
+
+
+def _own_data(model: Model) -> str:
+    """Returns the data that a run was trained on; raises ConversionError for other models."""
+    if model.run is None:
+        raise ConversionError(
+            f"{model.name} does not say where its training images are, and int8 needs some of "
+            "them. Pass the data that it was trained on with --data."
+        )
+    return str(model.run.read_config()["data"]["source"])
+
+
+def _training(model: Model) -> dict[str, Any]:
+    """Returns what is known of a model's training."""
+    if model.run:
+        return training_provenance(model.run.read_config())
+    if model.manifest:
+        return dict(model.manifest.training)
+    assert model.network is not None  # noqa: S101  (checked by the caller)
+    return {"network": model.network.name, "sha256": files.sha256_of(model.network)}
+
+
+def _describe_files(folder: Path, n_classes: int) -> dict[str, Artifact]:
+    """Checks every file against the contract, and returns their manifest entries."""
+    entries = {}
+    for variant in TFLITE_VARIANTS:
+        path = folder / f"{variant}.tflite"
+        if not path.is_file():
+            continue
+        content = path.read_bytes()
+        if variant == "int8":
+            check_int8(content, n_classes)
+        opened = Interpreter(content)
+        entries[path.name] = describe_file(path, input=opened.input, output=opened.output)
+    if (folder / DEPLOYED_NETWORK).is_file():
+        entries[DEPLOYED_NETWORK] = describe_file(folder / DEPLOYED_NETWORK)
+    return entries
+
+
+def _shares(split: Split, n_classes: int, n: int) -> list[int]:
+    """Returns how many of n rows each class gives: by its share, largest remainders first."""
+    exact = np.array(split.class_counts(n_classes)) * n / len(split)
+    shares = np.floor(exact).astype(int)
+    shares[np.argsort(shares - exact, kind="stable")[: n - shares.sum()]] += 1
+    return [int(share) for share in shares]

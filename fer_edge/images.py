@@ -1,0 +1,258 @@
+"""Pictures and video frames from outside, all of them hostile. Knows nothing of faces.
+
+A picture's size is read from its header before anything is decoded: a PNG of 100 KB can ask for
+gigabytes. Only formats whose header is understood here are decoded at all.
+"""
+
+import struct
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from fer_edge.errors import ConfigError, DataError
+
+MAX_PIXELS = 8192 * 8192
+"""64 Mi pixels: over any phone's pictures of full size, and 192 MiB once decoded."""
+
+MAX_FILE_BYTES = 256 * 1024 * 1024
+
+IMAGE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".webp"})
+VIDEO_SUFFIXES = frozenset(
+    {".avi", ".m4v", ".mjpeg", ".mjpg", ".mkv", ".mov", ".mp4", ".webm", ".y4m"}
+)
+_MAX_JPEG_SEGMENTS = 4096  # before the frame header; a colour profile takes up to 255
+
+
+def read_image(path: Path) -> NDArray[np.uint8]:
+    """Reads a JPEG, PNG, WebP or BMP picture, turned upright as its EXIF orientation says.
+
+    Args:
+        path: The file; its content counts, not its suffix.
+
+    Returns:
+        uint8, (h, w, 3), BGR, 0-255; transparency is dropped, gray and 16-bit are converted.
+
+    Raises:
+        DataError: There is no such file, it is too large, damaged or no such picture.
+    """
+    content = _read_bounded(path)
+    size = _size_in_header(content)
+    if size is None:
+        raise DataError(
+            f"Cannot read {path}: expected a JPEG, PNG, WebP or BMP picture, found "
+            f"{len(content)} bytes that do not begin like one. Convert it, or leave it out."
+        )
+    width, height = size
+    if not 0 < width * height <= MAX_PIXELS:
+        raise DataError(
+            f"{path}: expected 1 to {MAX_PIXELS:,} pixels, found {width:,} x {height:,}. "
+            "Make the picture smaller, or leave it out."
+        )
+    try:
+        image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
+    except cv2.error as exc:
+        raise _damaged(path, width, height) from exc
+    if image is None:
+        raise _damaged(path, width, height)
+    return image.astype(np.uint8, copy=False)
+
+
+def to_gray(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Returns BT.601 luma.
+
+    OpenCV computes `(3735 B + 19235 G + 9798 R + 16384) >> 15`, exactly, on every CPU.
+
+    Args:
+        image: uint8, 0-255, (h, w, 3) BGR, (h, w, 4) BGRA, or gray (h, w) or (h, w, 1).
+
+    Returns:
+        uint8, (h, w); a view where the picture was gray already.
+
+    Raises:
+        DataError: It is no such picture, or empty.
+    """
+    channels = image.shape[2] if image.ndim == 3 else 1
+    if image.dtype != np.uint8 or image.ndim not in (2, 3) or channels not in (1, 3, 4):
+        raise DataError(
+            "Expected a picture as uint8 (h, w), (h, w, 3) or (h, w, 4), "
+            f"found {image.dtype} {image.shape}."
+        )
+    if not image.size:
+        raise DataError(f"Expected a picture with pixels, found one of shape {image.shape}.")
+    if channels == 1:
+        return image.reshape(image.shape[:2])
+    code = cv2.COLOR_BGR2GRAY if channels == 3 else cv2.COLOR_BGRA2GRAY
+    return cv2.cvtColor(image, code).astype(np.uint8, copy=False)
+
+
+def find_images(paths: Iterable[Path]) -> list[Path]:
+    """Returns the files to read: files as given, and the pictures in folders, at any depth.
+
+    Folders are searched in the order of names; links to folders are not followed, and hidden
+    files are left out (macOS leaves a `._x.jpg` that is no picture beside every `x.jpg`).
+
+    Raises:
+        DataError: A path does not exist, or a folder holds no picture.
+    """
+    found: dict[Path, None] = {}
+    for path in paths:
+        files = _images_in(path) if path.is_dir() else [path]
+        if not path.exists():
+            raise DataError(f"There is no {path}. Check its name.")
+        if not files:
+            raise DataError(
+                f"{path} holds no picture. Expected files that end in "
+                f"{', '.join(sorted(IMAGE_SUFFIXES))}."
+            )
+        found.update(dict.fromkeys(files))
+    return list(found)
+
+
+def is_video(path: Path) -> bool:
+    """Tells by its suffix whether a file is a video that `read_frames` takes."""
+    return path.suffix.lower() in VIDEO_SUFFIXES
+
+
+def read_frames(path: Path, *, every: int = 1) -> Iterator[tuple[int, float, NDArray[np.uint8]]]:
+    """Yields a video's frames, in order, turned upright. Nothing is opened before the first.
+
+    Args:
+        path: A video file.
+        every: Frames from one that is yielded to the next; the first frame always is.
+
+    Yields:
+        The frame's index from 0, its time in seconds, and the frame: uint8, (h, w, 3), BGR.
+
+    Raises:
+        ConfigError: `every` is under 1.
+        DataError: The file cannot be opened as a video, or no frame of it can be decoded.
+    """
+    if every < 1:
+        raise ConfigError(f"Expected to read every frame (1) or every n-th, found every={every}.")
+    capture = _open_video(path)
+    index = 0
+    try:
+        while capture.grab():
+            if index % every == 0:
+                time_s = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
+                decoded, frame = capture.retrieve()
+                if not decoded:
+                    break
+                yield index, time_s, frame
+            index += 1
+    finally:
+        capture.release()
+    if not index:
+        raise DataError(f"{path} holds no frame that can be decoded. Record or convert it again.")
+
+
+def _read_bounded(path: Path) -> bytes:
+    if not path.is_file():  # opening a pipe or a device could wait for ever
+        raise DataError(f"Cannot read {path}: expected a file, found none. Check its name.")
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_FILE_BYTES + 1)
+    except OSError as exc:
+        raise DataError(f"Cannot read {path}: {exc.strerror}. Check that you may.") from exc
+    if not 0 < len(content) <= MAX_FILE_BYTES:
+        raise DataError(
+            f"{path}: expected 1 byte to {MAX_FILE_BYTES // 2**20} MiB, found "
+            f"{'more' if content else 'an empty file'}. Leave it out, or get it again."
+        )
+    return content
+
+
+def _damaged(path: Path, width: int, height: int) -> DataError:
+    return DataError(
+        f"Cannot decode {path}: its header promises {width} x {height} pixels, and the rest is "
+        "damaged or cut off. Get it again, or leave it out."
+    )
+
+
+def _images_in(folder: Path) -> list[Path]:
+    return sorted(
+        path
+        for path in folder.rglob("*")
+        if path.suffix.lower() in IMAGE_SUFFIXES and path.name[0] != "." and path.is_file()
+    )
+
+
+def _open_video(path: Path) -> Any:
+    if not path.is_file():  # VideoCapture would take addresses and pipelines, too
+        raise DataError(f"Cannot read {path}: expected a video file, found none. Check its name.")
+    try:
+        # An absolute path cannot be taken for an address such as `concat:a|b`.
+        capture = cv2.VideoCapture(str(path.resolve()))
+    except cv2.error as exc:
+        raise DataError(f"Cannot open {path} as a video: {exc.err}.") from exc
+    if not capture.isOpened():
+        raise DataError(
+            f"Cannot open {path} as a video: it is damaged or of a kind that this OpenCV does "
+            "not know. Convert it to MP4 (H.264), or leave it out."
+        )
+    pixels = capture.get(cv2.CAP_PROP_FRAME_WIDTH) * capture.get(cv2.CAP_PROP_FRAME_HEIGHT)
+    if pixels > MAX_PIXELS:
+        raise DataError(
+            f"{path}: expected frames of up to {MAX_PIXELS:,} pixels, found {pixels:,.0f}. "
+            "Make the video smaller."
+        )
+    return capture
+
+
+def _size_in_header(content: bytes) -> tuple[int, int] | None:
+    """Returns (width, height) that a picture's header states, or None for anything else."""
+    try:
+        if content.startswith(b"\x89PNG\r\n\x1a\n") and content[12:16] == b"IHDR":
+            return struct.unpack_from(">II", content, 16)
+        if content.startswith(b"\xff\xd8"):
+            return _jpeg_size(content)
+        if content.startswith(b"RIFF") and content[8:12] == b"WEBP":
+            return _webp_size(content)
+        if content.startswith(b"BM"):
+            return _bmp_size(content)
+    except struct.error:  # the header is cut off
+        return None
+    return None
+
+
+def _jpeg_size(content: bytes) -> tuple[int, int] | None:
+    """Walks the segments up to the frame header. Source: ITU-T T.81, annex B."""
+    at = 2
+    for _ in range(_MAX_JPEG_SEGMENTS):
+        start, marker, length = struct.unpack_from(">BBH", content, at)
+        if start != 0xFF:
+            return None
+        if marker == 0xFF:  # a fill byte
+            at += 1
+        elif 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
+            height, width = struct.unpack_from(">HH", content, at + 5)
+            return width, height
+        else:
+            at += 2 + length
+    return None
+
+
+def _webp_size(content: bytes) -> tuple[int, int] | None:
+    """Reads the first chunk. Source: RFC 9649, section 2.5 to 2.7; RFC 6386, section 9.1."""
+    kind = content[12:16]
+    if kind == b"VP8 ":
+        width, height = struct.unpack_from("<HH", content, 26)
+        return width & 0x3FFF, height & 0x3FFF
+    if kind == b"VP8L":
+        (bits,) = struct.unpack_from("<I", content, 21)
+        return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
+    if kind == b"VP8X":
+        low_w, high_w, low_h, high_h = struct.unpack_from("<HBHB", content, 24)
+        return (high_w << 16 | low_w) + 1, (high_h << 16 | low_h) + 1
+    return None
+
+
+def _bmp_size(content: bytes) -> tuple[int, int]:
+    """Reads either header; a negative height means rows from the top."""
+    (header_bytes,) = struct.unpack_from("<I", content, 14)
+    width, height = struct.unpack_from("<HH" if header_bytes == 12 else "<ii", content, 18)
+    return width, abs(height)

@@ -1,0 +1,42 @@
+"""What a measurement ran on: a figure without its machine is no figure."""
+
+import os
+import platform
+from pathlib import Path
+from typing import Any
+
+from fer_edge import __version__
+from fer_edge.runs import package_versions
+from fer_edge.runtime import runtime_version
+
+
+def describe_machine() -> dict[str, Any]:
+    """Returns processor, cores, load, versions and delegate, as plain values."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return {
+        "cpu": cpu_name(),
+        "n_cpus": len(affinity(0)) if affinity else os.cpu_count(),
+        "load_average": [round(load, 2) for load in os.getloadavg()],
+        "governor": _read("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+        "runtime": runtime_version(),
+        "delegate": "XNNPACK",
+        "fer_edge": __version__,
+        "versions": package_versions(),
+    }
+
+
+def cpu_name() -> str:
+    """Returns the processor's name as the system gives it."""
+    for line in _read("/proc/cpuinfo").splitlines():
+        if line.lower().startswith(("model name", "model\t")):
+            return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def _read(path: str) -> str:
+    try:
+        return Path(path).read_text().strip()
+    except OSError:
+        return ""

@@ -1,0 +1,85 @@
+"""What to measure on what: names from the user to candidates and a split, and scores back."""
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fer_edge.bench import Bench, Result
+from fer_edge.candidates import Candidate, candidates_of, parse_input_range
+from fer_edge.catalog import Model, find_model
+from fer_edge.contract import write_manifest
+from fer_edge.data.sources import load_dataset
+from fer_edge.data.split import SplitName
+from fer_edge.errors import ConfigError, ModelFormatError
+from fer_edge.evaluate import EvaluationSet, evaluation_set
+
+THREADS = (1, 2)
+
+
+@dataclass(frozen=True)
+class BenchPlan:
+    """Everything that a benchmark needs, checked before it begins.
+
+    Attributes:
+        models: As they were found.
+        candidates: Their files, in order, named for tables.
+        data: The split.
+    """
+
+    models: tuple[Model, ...]
+    candidates: tuple[Candidate, ...]
+    data: EvaluationSet
+
+    def default_output(self) -> Path | None:
+        """Returns the run's bench.json when exactly one run is measured, else None."""
+        runs = [model.run for model in self.models if model.run]
+        return runs[0].bench if len(runs) == 1 else None
+
+
+def make_plan(
+    names: Sequence[str], *, data: str, split: SplitName, input_range: str | None = None
+) -> BenchPlan:
+    """Returns the plan for models by name.
+
+    Raises:
+        ModelFormatError: A model is absent, damaged, or made for other emotions than the data.
+        DataError: The data cannot be read, or has no such split.
+        ConfigError: A model is named twice, or the input range is malformed.
+    """
+    scaling = parse_input_range(input_range) if input_range else None
+    models = tuple(find_model(name) for name in names)
+    evaluated = evaluation_set(load_dataset(data), split)
+    ours = [model for model in models if model.manifest or model.network]
+    candidates = []
+    for model in models:
+        if model.manifest and model.manifest.emotions != evaluated.emotions:
+            raise ModelFormatError(
+                f"{model.name} answers {', '.join(model.manifest.emotions)}, and {data} is "
+                f"labelled {', '.join(evaluated.emotions)}. Expected the same, in the same order."
+            )
+        prefix = f"{model.name}/" if len(ours) > 1 and model in ours else ""
+        candidates += candidates_of(model, threads=THREADS, input_range=scaling, prefix=prefix)
+    known = [candidate.name for candidate in candidates]
+    if twice := {name for name in known if known.count(name) > 1}:
+        raise ConfigError(f"Expected each model once, found {', '.join(sorted(twice))} twice.")
+    return BenchPlan(models, tuple(candidates), evaluated)
+
+
+def record_scores(bench: Bench, plan: BenchPlan) -> None:
+    """Writes the accuracy of each measured file into its model's manifest."""
+    for model in plan.models:
+        if model.manifest is None or not model.files:
+            continue
+        own = [c.name for c in plan.candidates if c.family == model.name]
+        scores = {r.variant: score(r, bench) for r in bench.results if r.name in own}
+        recorded = dataclasses.replace(model.manifest, scores={**model.manifest.scores, **scores})
+        write_manifest(model.files[0].path.parent, recorded)
+
+
+def score(result: Result, bench: Bench) -> dict[str, Any]:
+    """Returns what a manifest says of a variant's accuracy: figures with split, n and interval."""
+    evaluation = dataclasses.asdict(result.evaluation)
+    kept = ("split", "n", "top1", "macro_f1", "leak_free_top1", "against_float")
+    return {"data": bench.data, **{name: evaluation[name] for name in kept}}

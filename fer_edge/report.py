@@ -1,0 +1,215 @@
+"""What people see: results on stdout, progress and hints on stderr. With `cli`, all that prints."""
+
+import contextlib
+import dataclasses
+import json
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table as RichTable
+
+from fer_edge import tables
+from fer_edge.bench import Bench
+from fer_edge.data.clean import CleaningReport
+from fer_edge.export import Exported
+from fer_edge.gates import Verdict
+from fer_edge.model_cost import LayerCost
+from fer_edge.quickstart import Quickstart, Steps
+from fer_edge.tables import Table
+from fer_edge.train import Epoch, Listener
+
+JSON_VERSION = 1
+
+
+def print_text(text: str) -> None:
+    """Prints a finished document on stdout, untouched."""
+    Console(soft_wrap=True, highlight=False, markup=False).print(text.rstrip("\n"))
+
+
+def print_json(kind: str, content: dict[str, Any]) -> None:
+    """Prints one versioned JSON document on stdout; records become objects."""
+    document = {"schema_version": JSON_VERSION, "kind": kind, **content}
+    print_text(json.dumps(document, default=dataclasses.asdict, indent=1))
+
+
+def say(text: str) -> None:
+    """Prints a hint on stderr."""
+    _stderr().print(escape(text))
+
+
+def show_table(table: Table) -> None:
+    """Prints a table on stdout; a pipe gets it unwrapped."""
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=200)
+    view = RichTable(title=escape(table.title), title_justify="left", title_style="bold")
+    for number, column in enumerate(table.columns):
+        view.add_column(escape(column), justify="right" if number else "left")
+    for row in table.rows:
+        view.add_row(*map(escape, row))
+    console.print(view)
+
+
+@contextlib.contextmanager
+def working(what: str) -> Iterator[Callable[[str], None]]:
+    """Shows that something goes on; yields a function that says what."""
+    console = _stderr()
+    with console.status(what):
+        yield lambda text: console.print(f"[dim]{escape(text)}[/]")
+
+
+@contextlib.contextmanager
+def progress() -> Iterator[Callable[[str, float], None]]:
+    """Shows a bar; yields a function of what is being done and the share that is done."""
+    with _bar() as bar:
+        task = bar.add_task("", total=1.0)
+        yield lambda what, share: bar.update(task, description=what, completed=share)
+
+
+@contextlib.contextmanager
+def training_progress(n_epochs: int) -> Iterator[Listener]:
+    """Shows the steps of an epoch as a bar with the time left, and a line for each epoch."""
+    with _bar() as bar:
+        task = bar.add_task("training", total=float(n_epochs))
+
+        def started(report: CleaningReport | None, first_epoch: int) -> None:
+            if report:
+                bar.console.print(f"[dim]{describe_cleaning(report)}[/]")
+            if first_epoch > 1:
+                bar.console.print(f"[dim]going on at epoch {first_epoch}[/]")
+            bar.update(task, completed=first_epoch - 1)
+
+        def stepped(epoch: int, step: int, n_steps: int, loss: float) -> None:
+            text = f"epoch {epoch}/{n_epochs}, loss {loss:.3f}"
+            bar.update(task, description=text, completed=epoch - 1 + step / n_steps)
+
+        yield Listener(started, stepped, lambda row: bar.console.print(describe_epoch(row)))
+
+
+def describe_epoch(row: Epoch) -> str:
+    """Returns an epoch as a line of text."""
+    return (
+        f"epoch {row.epoch:3d}  train loss {row.train_loss:.3f}  "
+        f"validation top-1 {100 * row.validation_top1:5.2f}%  "
+        f"macro-F1 {100 * row.validation_macro_f1:5.2f}%  {row.elapsed_s:.0f} s"
+    )
+
+
+def describe_cleaning(report: CleaningReport) -> str:
+    """Returns what cleaning did as a line of text."""
+    return (
+        f"train split cleaned: {report.kept} rows kept; gone: {report.in_evaluation} that stand in "
+        f"validation or test, {report.redundant} repeated, {report.conflicting} labelled in two "
+        f"ways, {report.blank} blank"
+    )
+
+
+def show_model(arch: str, costs: Sequence[LayerCost]) -> None:
+    """Prints a network's layers and totals."""
+    show_table(tables.model_table(arch, costs))
+
+
+def show_training(folder: Path, best: Epoch, n_epochs: int) -> None:
+    """Prints what a training ended in, and what comes next."""
+    print_text(
+        f"kept epoch {best.epoch} of {n_epochs}: validation top-1 "
+        f"{100 * best.validation_top1:.2f}%, macro-F1 {100 * best.validation_macro_f1:.2f}%"
+    )
+    print_text(f"{folder}")
+    say(f"Next: fer-edge export {folder} --int8")
+
+
+def show_export(done: Exported) -> None:
+    """Prints what an export wrote, and what comes next."""
+    rows = tuple(
+        (name, tables.size(artifact.size_bytes), artifact.sha256[:16])
+        for name, artifact in done.manifest.files.items()
+    )
+    title = f"{done.folder} (folding changed no probability by more than {done.fold_error:.1g})"
+    show_table(Table(title, ("file", "size", "SHA-256"), rows))
+    say(f"Next: fer-edge bench {done.folder}")
+
+
+def show_bench(bench: Bench, written: Path | None) -> None:
+    """Prints a benchmark's tables."""
+    machine = bench.machine
+    say(
+        f"{machine['cpu']}, {machine['n_cpus']} CPUs, load {machine['load_average'][0]}, "
+        f"{machine['runtime']} with {machine['delegate']}, Python {machine['python']}"
+    )
+    for table in tables.bench_tables(bench):
+        show_table(table)
+    if any(latency.is_unstable for result in bench.results for latency in result.latency):
+        say("* The machine was busy: samples spread over 10% about the median. Measure again.")
+    if written:
+        say(f"Raw samples: {written}")
+
+
+def bench_markdown(bench: Bench) -> str:
+    """Returns a benchmark as a Markdown document."""
+    machine = bench.machine
+    versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
+    hashes = "".join(f"- `{r.name}`: {r.file}, SHA-256 `{r.sha256}`\n" for r in bench.results)
+    return (
+        "# Benchmarks\n\nWritten by `fer-edge bench --markdown`; not edited by hand.\n\n"
+        f"Machine: {machine['cpu']}, {machine['n_cpus']} CPUs, {machine['system']}, load "
+        f"{machine['load_average'][0]} at the end; {machine['runtime']}, {machine['delegate']}; "
+        f"Python {machine['python']}; {versions}.\n\n"
+        f"{bench.data['n_leaked']} of the {bench.data['n']} images also stand in Training; "
+        "leak-free leaves them out. p is McNemar's, exact, against the float network.\n\n"
+        + "\n".join(table.to_markdown() for table in tables.bench_tables(bench))
+        + f"\nModels:\n\n{hashes}"
+    )
+
+
+def show_gates(verdicts: Sequence[Verdict]) -> None:
+    """Prints each gate with what was found."""
+    for verdict in verdicts:
+        mark = "[green]pass[/]" if verdict.passed else "[red]MISS[/]"
+        _stderr().print(f"{mark} {escape(verdict.gate.text)}, found {verdict.found:.4f}")
+
+
+def _stderr() -> Console:
+    return Console(stderr=True, highlight=False)
+
+
+def _bar() -> Progress:
+    """Returns a progress bar on stderr that a pipe or a log file never sees."""
+    console = _stderr()
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f}%"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        disable=not console.is_terminal,
+        transient=True,
+    )
+
+
+@contextlib.contextmanager
+def quickstart_steps(n_epochs: int) -> Iterator[Steps]:
+    """Shows the steps of the quickstart as they begin."""
+    console = _stderr()
+
+    def begin(title: str, does: str, alone: str) -> None:
+        console.print(f"\n[bold]{escape(title)}[/]  {escape(does)}")
+        console.print(f"      [dim]alone:[/] [cyan]{escape(alone)}[/]")
+
+    with training_progress(n_epochs) as listener, progress() as bar:
+        yield Steps(begin, listener, bar, lambda text: console.print(f"      {escape(text)}"))
+
+
+def show_quickstart(done: Quickstart) -> None:
+    """Prints float beside int8, and what to do next."""
+    show_table(tables.summary(done.bench))
+    say(
+        f"Everything is in {done.folder}. The figures are of drawn faces, which are easy; "
+        "on real ones see docs/BENCHMARKS.md.\n"
+        "Next: fer-edge predict photo.jpg, or fer-edge train --data fer2013.csv --arch small"
+    )

@@ -1,0 +1,182 @@
+"""Figures as tables of text: built once, shown on a terminal or written as Markdown."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from fer_edge.bench import Bench, Latency, Result, What
+from fer_edge.metrics import Interval
+from fer_edge.model_cost import LayerCost
+
+
+@dataclass(frozen=True)
+class Table:
+    """Text in rows.
+
+    Attributes:
+        title: Says what the figures are of: split, n, conditions.
+        columns: Headers; all but the first are right-aligned.
+        rows: As many cells as columns each.
+    """
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+    def to_markdown(self) -> str:
+        """Returns the table in Markdown, its title as a bold line above."""
+        rule = ["---", *["---:"] * (len(self.columns) - 1)]
+        lines = [" | ".join(cells) for cells in (self.columns, rule, *self.rows)]
+        return f"**{self.title}**\n\n" + "\n".join(f"| {line} |" for line in lines) + "\n"
+
+
+def percent(interval: Interval) -> str:
+    """Returns a share as percent with its interval: `65.2 (63.6-66.7)`."""
+    return f"{100 * interval.value:.1f} ({100 * interval.low:.1f}–{100 * interval.high:.1f})"
+
+
+def size(size_bytes: int) -> str:
+    """Returns a size in KiB, or MiB from one upward."""
+    kib = size_bytes / 1024
+    return f"{kib:.0f} KiB" if kib < 1024 else f"{kib / 1024:.2f} MiB"
+
+
+def milliseconds(value: float | None) -> str:
+    """Returns a time with three significant digits; a dash where there is none."""
+    return "–" if value is None else f"{value:#.3g}".rstrip(".")
+
+
+def bench_tables(bench: Bench) -> list[Table]:
+    """Returns all tables of a benchmark."""
+    per_model = [
+        table
+        for result in bench.results
+        for table in (_emotions(result, bench), _confusion(result, bench))
+    ]
+    return [summary(bench), *_latencies(bench), *_cold_start(bench), *per_model]
+
+
+def summary(bench: Bench) -> Table:
+    """Returns the table that is looked at first."""
+    data = bench.data
+    title = (
+        f"{data['source']}, {data['split']} split, n = {data['n']}, single crop, "
+        f"95% intervals; latency: run alone, one thread"
+    )
+    columns = (
+        "model|top-1 %|leak-free %|macro-F1 %|agreement %|p vs float|size|parameters|MMACs|p50 ms"
+    )
+    return Table(
+        title, tuple(columns.split("|")), tuple(_summary_row(result) for result in bench.results)
+    )
+
+
+def _summary_row(result: Result) -> tuple[str, ...]:
+    evaluation, against = result.evaluation, result.evaluation.against_float
+    latency = _pick(result, "invoke", (1, 0))
+    return (
+        result.name,
+        percent(evaluation.top1),
+        percent(evaluation.leak_free_top1),
+        percent(evaluation.macro_f1),
+        percent(against.agreement) if against else "–",
+        f"{against.mcnemar_p:.2g}" if against else "–",
+        size(result.size_bytes),
+        f"{result.n_parameters:,}",
+        f"{result.macs / 1e6:.1f}",
+        milliseconds(latency.p50_ms.value) + (" *" if latency.is_unstable else ""),
+    )
+
+
+def _latencies(bench: Bench) -> list[Table]:
+    """Returns a table for the run alone and one with pre-processing."""
+    tables = []
+    for what in ("invoke", "with preprocessing"):
+        timed = [(r, t) for r in bench.results for t in r.latency if t.what == what]
+        n = len(timed[0][1].samples_ns) if timed else 0
+        note = "; * spread over 10%" if any(t.is_unstable for _, t in timed) else ""
+        tables.append(
+            Table(
+                f"Latency in ms, {what}, batch 1, n = {n} interleaved samples, median with 95% "
+                f"interval{note}",
+                ("model", "threads", "p50", "p90", "p99", "calls a sample"),
+                tuple(_latency_row(result, latency) for result, latency in timed),
+            )
+        )
+    return tables
+
+
+def _latency_row(result: Result, latency: Latency) -> tuple[str, ...]:
+    p50 = latency.p50_ms
+    return (
+        result.name,
+        str(latency.n_threads or "auto"),
+        f"{milliseconds(p50.value)} ({milliseconds(p50.low)}–{milliseconds(p50.high)})"
+        + (" *" if latency.is_unstable else ""),
+        milliseconds(latency.p90_ms),
+        milliseconds(latency.p99_ms),
+        str(latency.calls_per_sample),
+    )
+
+
+def _cold_start(bench: Bench) -> list[Table]:
+    rows = tuple(
+        (r.name, f"{r.cold_start.cold_start_ms:.0f}", size(r.cold_start.peak_memory_bytes))
+        for r in bench.results
+        if r.cold_start
+    )
+    title = "A fresh process to its first answer, imports included; n = 1 each"
+    return [Table(title, ("model", "cold start ms", "peak memory"), rows)] if rows else []
+
+
+def _emotions(result: Result, bench: Bench) -> Table:
+    rows = tuple(
+        (
+            emotion,
+            f"{100 * score.precision:.1f}",
+            f"{100 * score.recall:.1f}",
+            f"{100 * score.f1:.1f}",
+            str(score.n),
+        )
+        for emotion, score in result.evaluation.per_emotion.items()
+    )
+    title = f"{result.name}: emotions on {bench.data['split']}, n = {bench.data['n']}"
+    return Table(title, ("emotion", "precision %", "recall %", "F1 %", "n"), rows)
+
+
+def _confusion(result: Result, bench: Bench) -> Table:
+    emotions = tuple(result.evaluation.per_emotion)
+    rows = tuple(
+        (emotion, *map(str, counts))
+        for emotion, counts in zip(emotions, result.evaluation.confusion, strict=True)
+    )
+    title = f"{result.name}: confusion on {bench.data['split']}, rows labelled, columns answered"
+    return Table(title, ("", *emotions), rows)
+
+
+def model_table(arch: str, costs: Sequence[LayerCost]) -> Table:
+    """Returns a network as a table of layers with a last row of totals."""
+    rows = [
+        (
+            cost.name,
+            cost.kind,
+            " × ".join(map(str, cost.output)),
+            f"{cost.n_parameters:,}",
+            f"{cost.macs:,}",
+            f"{cost.activation_bytes / 1024:.1f}",
+        )
+        for cost in costs
+    ]
+    totals = (
+        "total",
+        "",
+        "",
+        f"{sum(cost.n_parameters for cost in costs):,}",
+        f"{sum(cost.macs for cost in costs):,}",
+        f"{max(cost.activation_bytes for cost in costs) / 1024:.1f} (peak)",
+    )
+    columns = ("layer", "kind", "output", "parameters", "MACs", "activations, KiB in int8")
+    return Table(arch, columns, (*rows, totals))
+
+
+def _pick(result: Result, what: What, threads: Sequence[int]) -> Latency:
+    return next(t for n in threads for t in result.latency if t.what == what and t.n_threads == n)

@@ -1,0 +1,98 @@
+"""Fixtures: an own cache, comparable output, small data, and one trained and exported run."""
+
+import lzma
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ["COLUMNS"] = "200"
+os.environ["NO_COLOR"] = "1"
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from fer_edge.data.sample import sample_dataset
+from fer_edge.data.split import Dataset
+from fer_edge.recipe import Recipe
+from fer_edge.runs import Run
+
+SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
+FER2013 = SHARED / "fer2013" / "fer2013_train_public.csv.xz"
+
+
+@pytest.fixture(autouse=True, scope="session")
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Keeps the tests' caches away from the user's."""
+    folder = tmp_path_factory.mktemp("cache")
+    before = os.environ.get("FER_EDGE_CACHE")
+    os.environ["FER_EDGE_CACHE"] = str(folder)
+    yield folder
+    os.environ.pop("FER_EDGE_CACHE")
+    if before:
+        os.environ["FER_EDGE_CACHE"] = before
+
+
+@pytest.fixture(scope="session")
+def fer2013() -> Path:
+    """Real FER2013 rows; tests that ask for them are skipped where they are absent."""
+    if not FER2013.exists():
+        pytest.skip(f"the real FER2013 rows are not here ({FER2013})")
+    return FER2013
+
+
+@pytest.fixture(scope="session")
+def drawn() -> Dataset:
+    """Drawn faces: 30 / 10 / 10 an emotion."""
+    return sample_dataset(n_per_class=(30, 10, 10))
+
+
+@pytest.fixture(scope="session")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A nano network, trained on the drawn sample until its answers mean something."""
+    from fer_edge.train import train
+
+    made = Run(tmp_path_factory.mktemp("runs") / "nano")
+    train(sample_dataset(), NANO, made)
+    return made
+
+
+@pytest.fixture(scope="session")
+def exported(run: Run) -> Run:
+    """The trained run, exported to every variant."""
+    from fer_edge.catalog import find_model
+    from fer_edge.export import Export, export_model
+
+    variants = ("int8", "float16", "dynamic", "keras", "saved_model")
+    export_model(find_model(str(run.folder)), Export(variants))
+    return run
+
+
+NANO = Recipe(
+    arch="nano", epochs=3, batch_size=32, learning_rate=5e-3, ema=0.9, weight_decay=0.0, dropout=0.0
+)
+
+
+def csv_row(label: int, image: NDArray[np.uint8], usage: str) -> str:
+    """Returns one row as FER2013 writes it."""
+    return f"{label},{' '.join(map(str, image.ravel()))},{usage}"
+
+
+def csv_text(dataset: Dataset) -> str:
+    """Returns a data set as FER2013's CSV."""
+    usage = {"train": "Training", "validation": "PublicTest", "test": "PrivateTest"}
+    rows = [
+        csv_row(int(label), image, usage[name])
+        for name, split in dataset.splits.items()
+        for image, label in zip(split.images, split.labels, strict=True)
+    ]
+    return "\n".join(["emotion,pixels,Usage", *rows]) + "\n"
+
+
+@pytest.fixture(scope="session")
+def drawn_csv(drawn: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The drawn faces as an xz-packed FER2013 CSV."""
+    path = tmp_path_factory.mktemp("data") / "drawn.csv.xz"
+    path.write_bytes(lzma.compress(csv_text(drawn).encode(), preset=0))
+    return path

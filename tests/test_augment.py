@@ -1,0 +1,83 @@
+"""Augmentation: bytes in, bytes out, decided by the generator alone."""
+
+import numpy as np
+import pytest
+
+from fer_edge.data.augment import Augmentation, augment_batch, mix_pairs
+
+OFF = Augmentation(flip=False, shift=0, scale=0, rotation_deg=0, light=0, erase=0)
+FACES = np.random.default_rng(3).integers(0, 256, (64, 48, 48)).astype(np.uint8)
+
+
+def rng() -> np.random.Generator:
+    return np.random.default_rng(5)
+
+
+def test_everything_off_changes_nothing() -> None:
+    np.testing.assert_array_equal(augment_batch(FACES, OFF, rng()), FACES)
+
+
+def test_the_generator_decides() -> None:
+    full = Augmentation()
+    first = augment_batch(FACES, full, rng())
+    np.testing.assert_array_equal(first, augment_batch(FACES, full, rng()))
+    assert not np.array_equal(first, augment_batch(FACES, full, np.random.default_rng(6)))
+    assert first.dtype == np.uint8
+    assert first.shape == FACES.shape
+
+
+def test_flip_mirrors_about_half_exactly() -> None:
+    flipped = augment_batch(FACES, Augmentation(True, 0, 0, 0, 0, 0), rng())
+    mirrored = [np.array_equal(a, b[:, ::-1]) for a, b in zip(flipped, FACES, strict=True)]
+    same = [np.array_equal(a, b) for a, b in zip(flipped, FACES, strict=True)]
+    assert sum(mirrored) + sum(same) == 64
+    assert 16 < sum(mirrored) < 48
+
+
+def test_shift_moves_and_repeats_the_edge() -> None:
+    image = np.zeros((200, 48, 48), np.uint8)
+    image[:, 20:28, 20:28] = 255
+    moved = augment_batch(image, Augmentation(False, 0.25, 0, 0, 0, 0), rng())
+    columns = np.arange(48)
+    weights = moved.astype(float).sum(axis=1)
+    centres = (weights * columns).sum(axis=1) / weights.sum(axis=1)
+    assert centres.min() < 23.5 - 9
+    assert centres.max() > 23.5 + 9
+    assert np.abs(centres - 23.5).max() <= 12.01
+
+
+def test_rotation_keeps_the_centre() -> None:
+    image = np.zeros((50, 49, 49), np.uint8)
+    image[:, 24, 24] = 255
+    turned = augment_batch(image, Augmentation(False, 0, 0, 45, 0, 0), rng())
+    assert (turned[:, 24, 24] == 255).all()
+
+
+def test_light_is_about_mid_gray() -> None:
+    gray = np.full((300, 48, 48), 128, np.uint8)
+    levels = augment_batch(gray, Augmentation(False, 0, 0, 0, 0.2, 0), rng())[:, 0, 0].astype(int)
+    assert abs(levels.mean() - 128) < 3
+    assert 20 <= np.abs(levels - 128).max() <= 26
+
+
+def test_erase_touches_the_stated_share() -> None:
+    erased = augment_batch(np.tile(FACES, (8, 1, 1)), Augmentation(False, 0, 0, 0, 0, 0.5), rng())
+    changed = (erased != np.tile(FACES, (8, 1, 1))).mean(axis=(1, 2))
+    assert 0.4 < (changed > 0).mean() < 0.6
+    assert changed.max() < 0.22
+
+
+def test_mixup_blends_images_and_targets_alike() -> None:
+    images = np.stack([np.full((48, 48), 0, np.uint8), np.full((48, 48), 200, np.uint8)] * 8)
+    targets = np.eye(2, dtype=np.float32)[[0, 1] * 8]
+    mixed, blended = mix_pairs(images, targets, 1.0, rng())
+    np.testing.assert_allclose(mixed[:, 0, 0], 200 * blended[:, 1], atol=0.51)
+    np.testing.assert_allclose(blended.sum(axis=1), 1, rtol=1e-6)
+    assert ((blended[:, 1] > 0.05) & (blended[:, 1] < 0.95)).any()
+    assert mix_pairs(images, targets, 0.0, rng())[0] is images
+
+
+@pytest.mark.parametrize("side", [1, 48])
+def test_small_and_empty(side: int) -> None:
+    assert augment_batch(np.zeros((0, side, side), np.uint8), Augmentation(), rng()).shape[0] == 0
+    assert augment_batch(np.zeros((2, side, side), np.uint8), Augmentation(), rng()).shape[0] == 2

@@ -1,0 +1,230 @@
+"""Training: it learns, it resumes to the bit, it dies without loss, and says what differs."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fer_edge.checkpoint import load
+from fer_edge.data.sample import sample_dataset
+from fer_edge.data.split import Dataset
+from fer_edge.errors import ConfigError
+from fer_edge.model import build_model, load_model
+from fer_edge.recipe import Recipe
+from fer_edge.runs import Run
+from fer_edge.train import Listener, class_weights, smoothed_targets, start_from, train
+from tests.conftest import NANO
+
+SHORT = NANO.replace(epochs=3, batch_size=30, mixup=0.2, dropout=0.3)
+
+
+class Stop(Exception):
+    """Thrown by a listener in the middle of an epoch."""
+
+
+def stop_in_epoch(wanted: int) -> Listener:
+    def stepped(epoch: int, step: int, _n_steps: int, _loss: float) -> None:
+        if (epoch, step) == (wanted, 2):
+            raise Stop
+
+    return Listener(stepped=stepped)
+
+
+def weights_of(run: Run) -> list[np.ndarray]:
+    return list(load_model(run.model).get_weights())
+
+
+def assert_same_weights(first: Run, second: Run) -> None:
+    for a, b in zip(weights_of(first), weights_of(second), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_it_learns_and_leaves_a_run(run: Run) -> None:
+    rows = run.history.read_text().splitlines()
+    assert rows[0].startswith("epoch,learning_rate,train_loss,validation_loss,validation_top1")
+    top1 = [float(row.split(",")[4]) for row in rows[1:]]
+    assert len(top1) == 3
+    assert max(top1) > 0.5  # of seven classes
+    assert "<svg" in run.curves.read_text()
+    config = run.read_config()
+    assert config["data"]["source"] == "sample"
+    assert config["recipe"]["arch"] == "nano"
+    assert run.read_recipe() == NANO
+
+
+@pytest.mark.parametrize("epoch", [1, 2, 3])
+def test_an_interrupted_run_ends_where_an_uninterrupted_one_does(
+    epoch: int, drawn: Dataset, tmp_path: Path
+) -> None:
+    whole, broken = Run(tmp_path / "whole"), Run(tmp_path / "broken")
+    train(drawn, SHORT, whole)
+    with pytest.raises(Stop):
+        train(drawn, SHORT, broken, listener=stop_in_epoch(epoch))
+    assert not broken.model.exists()
+    train(drawn, SHORT, broken, resume=True)
+    assert_same_weights(whole, broken)
+
+
+def test_a_killed_process_loses_at_most_one_epoch(drawn_csv: Path, tmp_path: Path) -> None:
+    run, whole = Run(tmp_path / "killed"), Run(tmp_path / "whole")
+    script = f"""
+        from pathlib import Path
+        from fer_edge.data.sources import load_dataset
+        from fer_edge.runs import Run
+        from fer_edge.train import train
+        from tests.test_train import SHORT
+        train(load_dataset({str(drawn_csv)!r}), SHORT, Run(Path({str(run.folder)!r})))
+    """
+    command = [sys.executable, "-c", textwrap.dedent(script)]
+    with subprocess.Popen(command, cwd=Path(__file__).parents[1]) as process:
+        deadline = time.monotonic() + 120
+        while not run.checkpoint.exists() and time.monotonic() < deadline:
+            time.sleep(0.02)
+        os.kill(process.pid, signal.SIGKILL)
+    state = load(run.checkpoint)
+    assert state is not None
+    assert 1 <= len(state.history) < 3
+    from fer_edge.data.sources import load_dataset
+
+    dataset = load_dataset(str(drawn_csv))
+    train(dataset, SHORT, run, resume=True)
+    train(dataset, SHORT, whole)
+    assert_same_weights(whole, run)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "says"),
+    [
+        (SHORT.replace(seed=1), "seed is 0 there and 1 here"),
+        (SHORT.replace(mixup=0.0), "mixup is 0.2 there and 0.0 here"),
+    ],
+)
+def test_resuming_with_another_recipe_names_the_field(
+    recipe: Recipe, says: str, drawn: Dataset, tmp_path: Path
+) -> None:
+    run = Run(tmp_path / "run")
+    with pytest.raises(Stop):
+        train(drawn, SHORT, run, listener=stop_in_epoch(1))
+    with pytest.raises(ConfigError, match=says):
+        train(drawn, recipe, run, resume=True)
+    with pytest.raises(ConfigError, match="the data is another"):
+        train(sample_dataset(n_per_class=(31, 10, 10)), SHORT, run, resume=True)
+
+
+def test_resuming_nothing_and_a_damaged_checkpoint(drawn: Dataset, tmp_path: Path) -> None:
+    run = Run(tmp_path / "run")
+    with pytest.raises(ConfigError, match="is not a run folder"):
+        train(drawn, SHORT, run, resume=True)
+    with pytest.raises(Stop):
+        train(drawn, SHORT, run, listener=stop_in_epoch(2))
+    run.checkpoint.write_bytes(run.checkpoint.read_bytes()[:5000])
+    with pytest.raises(ConfigError, match="is damaged"):
+        train(drawn, SHORT, run, resume=True)
+
+
+def test_starting_from_a_network(run: Run, drawn: Dataset, tmp_path: Path) -> None:
+    """One gentle epoch from a trained network beats the same epoch from scratch."""
+    gentle = NANO.replace(epochs=1, learning_rate=1e-4, warmup_epochs=0.0, ema=0.0)
+    tuned = train(drawn, gentle, Run(tmp_path / "tuned"), init=str(run.model))
+    fresh = train(drawn, gentle, Run(tmp_path / "fresh"))
+    assert tuned.validation_top1 > fresh.validation_top1 + 0.2
+
+
+def test_another_head_starts_fresh_and_another_body_is_refused() -> None:
+    nano, eight = build_model("nano", 7, seed=1), build_model("nano", 8, seed=2)
+    head = eight.get_layer("logits").get_weights()[0]
+    start_from(eight, nano)
+    np.testing.assert_array_equal(eight.get_layer("logits").get_weights()[0], head)
+    np.testing.assert_array_equal(eight.get_weights()[0], nano.get_weights()[0])
+    with pytest.raises(ConfigError, match="Pick the same --arch"):
+        start_from(build_model("small"), nano)
+
+
+def test_early_stopping_and_plateau(drawn: Dataset, tmp_path: Path) -> None:
+    """With a rate too small to learn, the first epoch stays the best."""
+    still = NANO.replace(
+        epochs=9, learning_rate=1e-8, schedule="plateau", plateau_patience=2, early_stopping=4
+    )
+    run = Run(tmp_path / "run")
+    train(drawn, still.replace(ema=0.0), run)
+    rows = [row.split(",") for row in run.history.read_text().splitlines()[1:]]
+    assert len(rows) < 9
+    assert float(rows[-1][1]) < float(rows[0][1])
+
+
+def test_sgd_learns_too(drawn: Dataset, tmp_path: Path) -> None:
+    recipe = NANO.replace(optimizer="sgd", learning_rate=0.05, epochs=4, class_weights="balanced")
+    assert train(drawn, recipe, Run(tmp_path / "run")).validation_top1 > 2 / 7
+
+
+def test_smoothed_targets(drawn: Dataset) -> None:
+    targets = smoothed_targets(drawn.split("train"), 7, 0.1)
+    label = drawn.split("train").labels[0]
+    assert targets[0, label] == pytest.approx(0.9 + 0.1 / 7)
+    np.testing.assert_allclose(targets.sum(axis=1), 1, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        ("none", [1, 1, 0]),
+        ("balanced", [5 / 8, 5 / 2, 0]),  # n / (2 classes x count)
+        ("sqrt", [5 / 6, 10 / 6, 0]),  # 80 a + 20 (2 a) = 100 where sqrt(80 / 20) = 2
+    ],
+)
+def test_class_weights_have_mean_one(kind: str, expected: list[float]) -> None:
+    if kind == "none":
+        expected = [1, 1, 1]
+    counts = [80, 20, 0]
+    weights = class_weights(counts, kind)
+    np.testing.assert_allclose(weights[:2], expected[:2], rtol=1e-6)
+    assert (weights * counts).sum() == pytest.approx(100)
+
+
+BACKEND_STEP = """
+import sys
+import numpy as np
+from fer_edge.data.sample import sample_dataset
+from fer_edge.recipe import Recipe
+from fer_edge.train import _Trainer
+
+# SGD: Adam's first step is the sign of the gradient, which rounding decides where it is near zero.
+recipe = Recipe(
+    arch="nano", optimizer="sgd", learning_rate=0.05, dropout=0.0, ema=0.0, warmup_epochs=0.0
+)
+trainer = _Trainer(sample_dataset(n_per_class=(8, 1, 1)), recipe, "")
+weights = np.load(sys.argv[1])
+trainer.model.set_weights([weights[name] for name in weights.files])
+trainer.model.train_on_batch(*trainer._batch(np.arange(56), np.random.default_rng(0)))
+np.savez(sys.argv[2], *trainer.model.get_weights())
+"""
+
+
+def test_jax_takes_the_same_step_as_tensorflow(run: Run, tmp_path: Path) -> None:
+    pytest.importorskip("jax")
+    np.savez(tmp_path / "before.npz", *weights_of(run))
+    after = {}
+    for backend in ("tensorflow", "jax"):
+        path = tmp_path / f"{backend}.npz"
+        subprocess.run(
+            [sys.executable, "-c", BACKEND_STEP, str(tmp_path / "before.npz"), str(path)],
+            env={**os.environ, "KERAS_BACKEND": backend},
+            cwd=Path(__file__).parents[1],
+            check=True,
+            timeout=300,
+        )
+        after[backend] = np.load(path)
+    moved = 0.0
+    before = np.load(tmp_path / "before.npz")
+    for name in after["jax"].files:
+        np.testing.assert_allclose(
+            after["jax"][name], after["tensorflow"][name], atol=1e-4, err_msg=name
+        )
+        moved = max(moved, float(np.abs(after["jax"][name] - before[name]).max()))
+    assert moved > 1e-3  # the step was one

@@ -33,11 +33,13 @@ class State:
 
     Attributes:
         variables: Of the network and then of its optimizer, in their order.
+        averaged: The running mean of the network's weights, in its order.
         history: float64 (epochs, columns).
         best: The best epoch so far.
     """
 
     variables: list[NDArray[Any]]
+    averaged: list[NDArray[Any]]
     history: NDArray[np.float64]
     best: Best
 
@@ -49,13 +51,16 @@ def save(path: Path, state: State) -> None:
         OutputError: It cannot be written; the one before stays.
     """
     arrays: dict[str, Any] = {
-        "n_variables": np.array(len(state.variables)),
         "history": state.history,
         "best_epoch": np.array(state.best.epoch),
         "best_top1": np.array(state.best.top1),
     }
-    arrays |= {f"variable{number}": value for number, value in enumerate(state.variables)}
-    arrays |= {f"best{number}": value for number, value in enumerate(state.best.weights)}
+    for name, values in (
+        ("variable", state.variables),
+        ("averaged", state.averaged),
+        ("kept", state.best.weights),
+    ):
+        arrays |= {f"{name}-{number}": value for number, value in enumerate(values)}
     with files.replacing(path) as temporary:
         np.savez(temporary, **arrays)
 
@@ -70,17 +75,19 @@ def load(path: Path) -> State | None:
         return None
     try:
         with np.load(path, allow_pickle=False) as arrays:
-            n_variables = int(arrays["n_variables"])
-            n_best = sum(name.startswith("best") for name in arrays.files) - 2
             best = Best(
-                int(arrays["best_epoch"]),
-                float(arrays["best_top1"]),
-                [arrays[f"best{number}"] for number in range(n_best)],
+                int(arrays["best_epoch"]), float(arrays["best_top1"]), _numbered(arrays, "kept")
             )
-            variables = [arrays[f"variable{number}"] for number in range(n_variables)]
-            return State(variables, arrays["history"], best)
+            variables, averaged = _numbered(arrays, "variable"), _numbered(arrays, "averaged")
+            return State(variables, averaged, arrays["history"], best)
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as exc:
         raise ConfigError(
             f"The checkpoint {path} is damaged ({exc}). Start a new run, or delete the file to "
             "begin this one again."
         ) from exc
+
+
+def _numbered(arrays: Any, name: str) -> list[NDArray[Any]]:
+    """Returns the arrays called NAME-0, NAME-1, …, in that order."""
+    count = sum(key.startswith(f"{name}-") for key in arrays.files)
+    return [arrays[f"{name}-{number}"] for number in range(count)]

@@ -6,7 +6,11 @@ network costs, `deploy` makes the form of it that is converted. Nothing here kno
 
 from __future__ import annotations
 
+import contextlib
+import os
+import sys
 import zipfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -93,10 +97,33 @@ def import_keras() -> Any:
         MissingExtraError: Keras or its backend is not installed.
     """
     try:
-        import keras
+        with _quiet_import("keras"):
+            import keras
     except ImportError as exc:
         raise MissingExtraError("keras", needed_for="training and float networks") from exc
     return keras
+
+
+@contextlib.contextmanager
+def _quiet_import(name: str) -> Iterator[None]:
+    """Keeps the first import of a module off stderr.
+
+    TensorFlow greets from C++ before any of its settings is read; an import that fails still
+    raises, and nothing else is hidden.
+    """
+    if name in sys.modules:
+        yield
+        return
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    sys.stderr.flush()
+    kept = os.dup(2)
+    try:
+        with open(os.devnull, "wb") as nowhere:  # noqa: PTH123  (a descriptor, not a path)
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 def build_model(

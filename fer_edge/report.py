@@ -174,7 +174,9 @@ def show_gates(verdicts: Sequence[Verdict]) -> None:
 
 
 def _stderr() -> Console:
-    return Console(stderr=True, highlight=False)
+    """Returns the console for hints; it never breaks lines by itself where nobody looks at it."""
+    console = Console(stderr=True, highlight=False)
+    return console if console.is_terminal else Console(stderr=True, highlight=False, width=10_000)
 
 
 def _bar() -> Progress:

@@ -32,6 +32,8 @@ from fer_edge.runs import Run, describe_run, write_config
 if TYPE_CHECKING:
     import keras
 
+AVERAGE_EVERY = 8  # steps between updates of the averaged weights; the momentum is a step's
+
 Weights = list[NDArray[Any]]
 Batch = tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.float32]]
 
@@ -142,6 +144,7 @@ class _Trainer:
         if init:
             start_from(self.model, load_model(init))
         self.optimizer = _compile(self.model, recipe, self.n_steps)
+        self.averaged: Weights = []
         self.history: list[Epoch] = []
         self.best = Best(epoch=0, top1=-1.0, weights=[])
 
@@ -168,10 +171,12 @@ class _Trainer:
         for step, (images, targets, weights) in enumerate(self._batches(number), start=1):
             batch_loss = float(np.ravel(self.model.train_on_batch(images, targets, weights))[0])
             loss += (batch_loss - loss) / step
+            if step % AVERAGE_EVERY == 0 or step == self.n_steps:
+                self._average()
             stepped(number, step, self.n_steps, loss)
         learning_rate = float(np.asarray(self.optimizer.learning_rate))
-        averaged = self._averaged_weights()
         live = self.model.get_weights()
+        averaged = [value.copy() for value in self.averaged]
         self.model.set_weights(averaged)
         logits = logits_of(self.model, self.validation.images)
         self.model.set_weights(live)
@@ -192,7 +197,7 @@ class _Trainer:
         """Returns all that resuming needs."""
         rows = np.array([dataclasses.astuple(row) for row in self.history])
         variables = [*self.model.variables, *self.optimizer.variables]
-        return State([_array(variable) for variable in variables], rows, self.best)
+        return State([_array(variable) for variable in variables], self.averaged, rows, self.best)
 
     def restore(self, state: State) -> None:
         """Continues from a state."""
@@ -201,6 +206,7 @@ class _Trainer:
             raise ConfigError("The checkpoint belongs to another network. Start a new run.")
         for variable, value in zip(variables, state.variables, strict=True):
             variable.assign(value)
+        self.averaged = state.averaged
         self.history = [Epoch(int(row[0]), *map(float, row[1:])) for row in state.history]
         self.best = state.best
 
@@ -221,19 +227,17 @@ class _Trainer:
         images, targets = mix_pairs(images, self.targets[rows], augmentation.mixup, rng)
         return images[..., None], targets, targets @ self.class_weights
 
-    def _averaged_weights(self) -> Weights:
-        """Returns the model's weights, the trainable ones by their running mean."""
-        weights: Weights = self.model.get_weights()
-        if not self.recipe.ema:
-            return weights
-        averages = self.optimizer._model_variables_moving_average
-        by_path = {
-            variable.path: _array(average)
-            for variable, average in zip(self.model.trainable_variables, averages, strict=True)
-        }
-        return [
-            by_path.get(variable.path, value)
-            for variable, value in zip(self.model.weights, weights, strict=True)
+    def _average(self) -> None:
+        """Moves the running mean of the weights, batch-norm's statistics among them.
+
+        Statistics of the live weights do not fit averaged ones, so both are averaged. The first
+        call starts the mean.
+        """
+        live: Weights = self.model.get_weights()
+        momentum = np.float32(self.recipe.ema**AVERAGE_EVERY if self.averaged else 0)
+        self.averaged = [
+            momentum * mean + (1 - momentum) * value
+            for mean, value in zip(self.averaged or live, live, strict=True)
         ]
 
     def _reduce_on_plateau(self) -> None:
@@ -292,17 +296,14 @@ def _compile(model: keras.Model, recipe: Recipe, n_steps: int) -> keras.optimize
     keras = import_keras()
     common = {
         "learning_rate": _learning_rate(recipe, n_steps),
-        "weight_decay": recipe.weight_decay or None,
-        "use_ema": recipe.ema > 0,
-        "ema_momentum": recipe.ema,
+        "weight_decay": recipe.weight_decay,
     }
     optimizer = (
         keras.optimizers.AdamW(**common)
         if recipe.optimizer == "adamw"
         else keras.optimizers.SGD(momentum=0.9, nesterov=True, **common)
     )
-    if recipe.weight_decay:
-        optimizer.exclude_from_weight_decay(var_names=["gamma", "beta", "bias"])
+    optimizer.exclude_from_weight_decay(var_names=["gamma", "beta", "bias"])
     model.compile(
         optimizer=optimizer,
         loss=keras.losses.CategoricalCrossentropy(from_logits=True),

@@ -29,9 +29,10 @@ def draw_portrait(actions: Actions, person: Person) -> Drawing:
     layers = [
         *_bust(person),
         *_head(person, skin),
+        *_wrinkles(actions, person),
+        *([_beard(person, skin)] if person.beard else ()),
         *_mouth(actions, person),
         *_nose(actions, person),
-        *_wrinkles(actions, person),
         *(layer for side in (-1, 1) for layer in _eye(actions, person, side)),
         *_hair(person),
         *(_brow(actions, person, side) for side in (-1, 1)),
@@ -59,21 +60,22 @@ def _bust(person: Person) -> list[Layer]:
 
 
 def _head(person: Person, skin: Points) -> list[Layer]:
-    """Ears, skin and beard."""
+    """Ears and skin."""
     layers = []
     for side in (-1, 1):
         x = side * 0.81 * person.width
         layers.append(Layer(_ellipse(x, -0.08, 0.11, 0.21), person.skin * 0.85, depth=-0.4))
         layers.append(Layer(_ellipse(x, -0.08, 0.05, 0.12), person.skin * 0.65, depth=-0.4))
-    layers.append(Layer(skin, person.skin, depth=0))
-    if person.beard:
-        gray = person.skin + person.beard * (person.hair - person.skin)
-        cheek = _curve((-0.86, -0.12), (-0.66, 0.66), (0, 0.34))
-        lower = skin[skin[:, 1] > -0.12]
-        jaw = lower[np.argsort(lower[:, 0])]
-        beard = np.concatenate([jaw, cheek * (-1, 1), cheek[::-1]])
-        layers.append(Layer(beard, gray, depth=0))
-    return layers
+    return [*layers, Layer(skin, person.skin, depth=0)]
+
+
+def _beard(person: Person, skin: Points) -> Layer:
+    """From ear to ear, up to below the nose."""
+    cheek = _curve((-0.86, -0.12), (-0.66, 0.66), (0, 0.34))
+    lower = skin[skin[:, 1] > -0.12]
+    jaw = lower[np.argsort(lower[:, 0])]
+    gray = person.skin + person.beard * (person.hair - person.skin)
+    return Layer(np.concatenate([jaw, cheek * (-1, 1), cheek[::-1]]), gray, depth=0)
 
 
 def _contour(person: Person, *, grow: float = 0.0, chin: float = 0.0) -> Points:
@@ -236,7 +238,7 @@ def _wrinkles(actions: Actions, person: Person) -> list[Layer]:
     a, x = actions, EYE_X * person.eye_spacing
     out = 0.1 * max(a.smile, a.stretch)
     folds = max(a.smile, a.nose_wrinkle, 0.8 * a.stretch, 0.5 * a.corner_down)
-    forehead = [_curve((-0.4, y), (0, y - 0.07), (0.4, y)) for y in (-0.74, -0.63)]
+    forehead = [_curve((-0.4, y), (0, y - 0.07), (0.4, y)) for y in (-0.88, -0.77)]
     frown = _curve((0.07, -0.52), (0.03, -0.42), (0.06, -0.32))
     bridge = [_curve((0.06, y), (0.1, y - 0.01), (0.16, y - 0.09)) for y in (-0.13, -0.01)]
     fold = _curve((0.22, NOSE_Y), (0.36 + out, 0.26), (0.40 + out, 0.44))
@@ -248,7 +250,7 @@ def _wrinkles(actions: Actions, person: Person) -> list[Layer]:
         (a.nose_wrinkle, _both(*bridge)),
         (folds, _both(fold)),
         (a.cheek_up, _both(bag)),
-        (0.0 if person.beard else a.chin_up, [chin]),
+        (a.chin_up, [chin]),
     ]
     return [
         Layer(points, person.skin * (1 - 0.38 * force), stroke=0.028)

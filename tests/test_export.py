@@ -1,0 +1,202 @@
+"""Export: real conversions of a small trained network, and what must never be left behind."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fer_edge import converter
+from fer_edge.catalog import find_model
+from fer_edge.contract import INPUT_SHAPE, TensorSpec, read_manifest
+from fer_edge.data.sample import sample_dataset
+from fer_edge.data.split import Dataset
+from fer_edge.errors import ConversionError, ModelFormatError, OutputError
+from fer_edge.export import Export, check_int8, export_model, pick_calibration
+from fer_edge.inspect import read_graph
+from fer_edge.metrics import softmax
+from fer_edge.model import load_model, logits_of
+from fer_edge.runs import Run
+from fer_edge.runtime import Interpreter
+
+ROOT = Path(__file__).parents[1]
+
+
+def probabilities(run: Run, variant: str, images: np.ndarray) -> np.ndarray:
+    content = (run.export / f"{variant}.tflite").read_bytes()
+    return Interpreter(content).probabilities(images[..., None])
+
+
+def test_the_int8_contract(exported: Run) -> None:
+    entry = read_manifest(exported.export).files["int8.tflite"]
+    assert entry.input == TensorSpec(INPUT_SHAPE, "uint8", 1.0, 0)
+    assert entry.output == TensorSpec((1, 7), "uint8", 1 / 256, 0)
+    content = (exported.export / "int8.tflite").read_bytes()
+    assert len(content) <= 100 * 1024
+    graph = read_graph(content)
+    assert graph.not_integer() == []
+    weights = [op.inputs[1] for op in graph.operators if "CONV_2D" in op.name]
+    assert {tensor.dtype for tensor in weights} == {"int8"}
+
+
+def test_weights_are_quantized_per_channel(exported: Run) -> None:
+    from ai_edge_litert import schema_py_generated as schema
+
+    content = (exported.export / "int8.tflite").read_bytes()
+    graph = schema.ModelT.InitFromObj(schema.Model.GetRootAs(content, 0)).subgraphs[0]
+    scales = [
+        len(t.quantization.scale)
+        for t in graph.tensors
+        if t.shape is not None and len(t.shape) == 4
+    ]
+    assert max(scales) == 192  # the widest kernel has one scale an output channel
+
+
+@pytest.mark.parametrize(
+    ("variant", "tolerance"),
+    [
+        ("float32", 1e-5),
+        ("float16", 5e-3),  # weights keep 11 bits
+        ("dynamic", 0.15),  # weights keep 8 bits, per channel
+        ("int8", 0.25),  # activations keep 8 bits too; agreement below says more
+    ],
+)
+def test_every_variant_answers_like_the_network(
+    variant: str, tolerance: float, exported: Run
+) -> None:
+    split = sample_dataset(n_per_class=(1, 1, 30)).split("test")
+    reference = softmax(logits_of(load_model(exported.model), split.images))
+    answers = probabilities(exported, variant, split.images)
+    np.testing.assert_allclose(answers.sum(axis=1), 1, atol=0.03)
+    assert np.abs(answers - reference).max() <= tolerance
+    assert (answers.argmax(axis=1) == reference.argmax(axis=1)).mean() >= 0.95
+
+
+def test_saved_model_and_deployed_network(exported: Run) -> None:
+    assert (exported.export / "saved_model" / "saved_model.pb").is_file()
+    deployed = load_model(exported.export / "deployed.keras")
+    assert deployed.input_shape == (1, 48, 48, 1)
+    assert "deployed.keras" in read_manifest(exported.export).files
+
+
+def test_the_manifest_traces_everything(exported: Run) -> None:
+    manifest = read_manifest(exported.export)
+    assert manifest.training["recipe"]["seed"] == 0
+    assert manifest.training["data"]["source"] == "sample"
+    calibration = manifest.calibration
+    assert (calibration["split"], calibration["n"]) == ("train, cleaned", 500)
+    assert sum(calibration["class_counts"]) == len(calibration["ids"]) == 500
+    assert set(calibration["ids"]) <= set(sample_dataset().split("train").ids.tolist())
+    assert manifest.converter["tensorflow"]
+
+
+def test_calibration_is_seeded_and_in_class_shares(drawn: Dataset) -> None:
+    few = pick_calibration(drawn, n=14, seed=1)
+    assert few.provenance["class_counts"] == [2] * 7
+    assert few.provenance["ids"] == pick_calibration(drawn, n=14, seed=1).provenance["ids"]
+    assert few.provenance["ids"] != pick_calibration(drawn, n=14, seed=2).provenance["ids"]
+    assert pick_calibration(drawn, n=10_000).provenance["n"] == 210
+
+
+def test_an_existing_export_is_kept(exported: Run) -> None:
+    before = read_manifest(exported.export)
+    with pytest.raises(OutputError, match="--force"):
+        export_model(find_model(str(exported.folder)), Export(("int8",)))
+    assert read_manifest(exported.export) == before
+
+
+def test_a_float_model_fails_the_int8_check(exported: Run) -> None:
+    with pytest.raises(ConversionError, match=r"floating point in CAST|floating point in CONV"):
+        check_int8((exported.export / "float32.tflite").read_bytes(), 7)
+
+
+def test_another_number_of_classes_fails_the_int8_check(exported: Run) -> None:
+    with pytest.raises(ConversionError, match="Expected the output"):
+        check_int8((exported.export / "int8.tflite").read_bytes(), 8)
+
+
+def test_nothing_to_export_from(exported: Run, tmp_path: Path) -> None:
+    model = find_model(str(exported.export / "int8.tflite"))
+    with pytest.raises(ConversionError, match="no float network"):
+        export_model(model, Export(("int8",)), folder=tmp_path / "out")
+    with pytest.raises(ModelFormatError, match="There is no model"):
+        find_model(str(tmp_path / "absent"))
+
+
+def test_a_full_or_read_only_folder_leaves_nothing(exported: Run, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    model = find_model(str(exported.folder))
+    with pytest.raises(OutputError, match="Cannot write"):
+        export_model(model, Export(()), folder=tmp_path / "file" / "out")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_converter_that_is_killed_leaves_nothing(exported: Run, tmp_path: Path) -> None:
+    """The real program, killed by SIGKILL while it converts."""
+    out = tmp_path / "out"
+    command = [sys.executable, "-m", "fer_edge", "export", str(exported.folder), "--int8"]
+    with subprocess.Popen(
+        [*command, "--out", str(out)], cwd=ROOT, stderr=subprocess.PIPE, text=True
+    ) as process:
+        child = wait_for_converter(process.pid)
+        time.sleep(1)
+        os.kill(child, signal.SIGKILL)
+        _, errors = process.communicate(timeout=120)
+    assert process.returncode == 1
+    assert "killed (signal 9)" in errors
+    assert list(tmp_path.iterdir()) == []
+
+
+def wait_for_converter(parent: int) -> int:
+    """Returns the process that a process started for the converter."""
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        for entry in Path("/proc").glob("[0-9]*/stat"):
+            try:
+                fields = entry.read_text().rpartition(")")[2].split()
+                arguments = (entry.parent / "cmdline").read_bytes()
+            except OSError:
+                continue  # it ended meanwhile
+            if int(fields[1]) == parent and b"tflite.py" in arguments:
+                return int(entry.parent.name)
+        time.sleep(0.05)
+    raise AssertionError("no converter was started")
+
+
+def test_pins_decide_where_a_converter_runs() -> None:
+    program = converter.converter_path("tflite")
+    pins = converter.pinned_dependencies(program)
+    assert converter.is_met_here(pins)
+    assert not converter.is_met_here([*pins, "tensorflow==1.0.0"])
+    assert not converter.is_met_here(["no-such-package==1.0"])
+
+
+def test_the_pins_are_those_of_the_train_extra() -> None:
+    import tomllib
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    pins = converter.pinned_dependencies(converter.converter_path("tflite"))
+    assert set(pins) <= set(project["optional-dependencies"]["train"])
+
+
+def test_a_converter_that_fails_says_why(tmp_path: Path) -> None:
+    (tmp_path / "junk.keras").write_text("junk")
+    arguments = ["--network", str(tmp_path / "junk.keras"), "--out", str(tmp_path / "out")]
+    with pytest.raises(ConversionError, match=r"failed \(exit 1\)"):
+        converter.run_converter("tflite", [*arguments, "--variant", "float32"])
+
+
+def test_a_model_whose_bytes_changed_is_not_opened(exported: Run, tmp_path: Path) -> None:
+    folder = tmp_path / "export"
+    shutil.copytree(exported.export, folder)
+    path = folder / "int8.tflite"
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(ModelFormatError, match="not the file that its manifest describes"):
+        find_model(str(folder)).file("int8").read_bytes()

@@ -87,6 +87,7 @@ ARCHITECTURES: dict[str, tuple[Conv | Block, ...]] = {
 # Powers of two are exact when the scale is folded into the first kernel. No offset: zero padding
 # would then no longer mean black, and the fold would be wrong at the border.
 PIXEL_SCALE = 1 / 128
+NORM_MOMENTUM = 0.9  # Keras's 0.99 needs hundreds of steps, which small data sets do not have
 DEPTHWISE_STDDEV = 1 / 3  # fan-in 9; Keras's default counts channels in and starts far too small
 
 
@@ -180,7 +181,7 @@ def _conv(x: Any, conv: Conv, name: str, norm: Any) -> Any:
         kernel_initializer="he_normal",
         name=f"{name}_conv",
     )(x)
-    x = norm(name=f"{name}_norm")(x)
+    x = norm(momentum=NORM_MOMENTUM, name=f"{name}_norm")(x)
     return layers.ReLU(max_value=6.0, name=f"{name}_relu")(x)
 
 
@@ -197,7 +198,7 @@ def _block(x: Any, block: Block, name: str, norm: Any) -> Any:
         depthwise_initializer=keras.initializers.RandomNormal(stddev=DEPTHWISE_STDDEV),
         name=f"{name}_depthwise",
     )(x)
-    x = norm(name=f"{name}_depthwise_norm")(x)
+    x = norm(momentum=NORM_MOMENTUM, name=f"{name}_depthwise_norm")(x)
     x = keras.layers.ReLU(max_value=6.0, name=f"{name}_depthwise_relu")(x)
     x = keras.layers.Conv2D(
         block.channels,
@@ -206,7 +207,7 @@ def _block(x: Any, block: Block, name: str, norm: Any) -> Any:
         kernel_initializer="he_normal",
         name=f"{name}_project",
     )(x)
-    x = norm(name=f"{name}_project_norm")(x)
+    x = norm(momentum=NORM_MOMENTUM, name=f"{name}_project_norm")(x)
     if block.stride == 1 and block.channels == channels_in:
         x = keras.layers.Add(name=f"{name}_add")([shortcut, x])
     return x

@@ -76,7 +76,7 @@ def _line_width(image: NDArray[np.uint8]) -> int:
 def _corner(image: NDArray[np.uint8], x: float, y: float) -> tuple[int, int]:
     """Returns the pixel of a picture that is nearest to a point."""
     height, width = image.shape[:2]
-    return int(np.clip(round(x), 0, width - 1)), int(np.clip(round(y), 0, height - 1))
+    return min(max(round(x), 0), width - 1), min(max(round(y), 0), height - 1)
 
 
 def _draw_box(image: NDArray[np.uint8], box: FaceBox) -> None:

@@ -93,9 +93,12 @@ class HaarDetector:
             minSize=(self._MIN_FACE, self._MIN_FACE),
             outputRejectLevels=True,
         )
+        squares = np.asarray(boxes, np.float64).reshape(-1, 4) * shrink
         return _tidy(
-            FaceBox(x * shrink, y * shrink, width * shrink, height * shrink, float(score))
-            for (x, y, width, height), score in zip(boxes, np.ravel(scores), strict=True)
+            FaceBox(x, y, width, height, score)
+            for (x, y, width, height), score in zip(
+                squares.tolist(), np.ravel(scores).tolist(), strict=True
+            )
         )
 
 
@@ -223,7 +226,7 @@ def crop_face(image: NDArray[np.uint8], box: FaceBox, *, margin: float = 0.0) ->
     columns = _clamped(box.x + box.width / 2, side, width)
     rows = _clamped(box.y + box.height / 2, side, height)
     seen = to_gray(image[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1])
-    square = seen[np.ix_(rows - rows[0], columns - columns[0])]
+    square = seen[rows - rows[0]][:, columns - columns[0]]
     return _resize(square, CROP_SIDE, CROP_SIDE)
 
 

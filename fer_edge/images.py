@@ -100,15 +100,10 @@ def find_images(paths: Iterable[Path]) -> list[Path]:
     """
     found: dict[Path, None] = {}
     for path in paths:
-        files = _images_in(path) if path.is_dir() else [path]
-        if not path.exists():
-            raise DataError(f"There is no {path}. Check its name.")
-        if not files:
-            raise DataError(
-                f"{path} holds no picture. Expected files that end in "
-                f"{', '.join(sorted(IMAGE_SUFFIXES))}."
-            )
-        found.update(dict.fromkeys(files))
+        try:
+            found.update(dict.fromkeys(_files_of(path)))
+        except OSError as exc:
+            raise DataError(f"Cannot read {path}: {exc.strerror}. Check its name.") from exc
     return list(found)
 
 
@@ -151,8 +146,7 @@ def read_frames(path: Path, *, every: int = 1) -> Iterator[tuple[int, float, NDA
 
 
 def _read_bounded(path: Path) -> bytes:
-    if not path.is_file():  # opening a pipe or a device could wait for ever
-        raise DataError(f"Cannot read {path}: expected a file, found none. Check its name.")
+    _require_file(path)
     try:
         with path.open("rb") as file:
             content = file.read(MAX_FILE_BYTES + 1)
@@ -166,6 +160,16 @@ def _read_bounded(path: Path) -> bytes:
     return content
 
 
+def _require_file(path: Path) -> None:
+    """Raises DataError for all but plain files: opening a pipe or device could wait for ever."""
+    try:
+        found = path.is_file()
+    except OSError as exc:
+        raise DataError(f"Cannot read {path}: {exc.strerror}. Check its name.") from exc
+    if not found:
+        raise DataError(f"Cannot read {path}: expected a file, found none. Check its name.")
+
+
 def _damaged(path: Path, width: int, height: int) -> DataError:
     return DataError(
         f"Cannot decode {path}: its header promises {width} x {height} pixels, and the rest is "
@@ -173,17 +177,26 @@ def _damaged(path: Path, width: int, height: int) -> DataError:
     )
 
 
-def _images_in(folder: Path) -> list[Path]:
-    return sorted(
-        path
-        for path in folder.rglob("*")
-        if path.suffix.lower() in IMAGE_SUFFIXES and path.name[0] != "." and path.is_file()
-    )
+def _files_of(path: Path) -> list[Path]:
+    if not path.exists():
+        raise DataError(f"There is no {path}. Check its name.")
+    if not path.is_dir():
+        return [path]
+    files = [
+        file
+        for file in path.rglob("*")
+        if file.suffix.lower() in IMAGE_SUFFIXES and file.name[0] != "." and file.is_file()
+    ]
+    if not files:
+        raise DataError(
+            f"{path} holds no picture. Expected files that end in "
+            f"{', '.join(sorted(IMAGE_SUFFIXES))}."
+        )
+    return sorted(files)
 
 
 def _open_video(path: Path) -> Any:
-    if not path.is_file():  # VideoCapture would take addresses and pipelines, too
-        raise DataError(f"Cannot read {path}: expected a video file, found none. Check its name.")
+    _require_file(path)  # VideoCapture would take addresses and pipelines, too
     try:
         # An absolute path cannot be taken for an address such as `concat:a|b`.
         capture = cv2.VideoCapture(str(path.resolve()))

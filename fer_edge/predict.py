@@ -70,7 +70,8 @@ def annotate(
 
 
 def _line_width(image: NDArray[np.uint8]) -> int:
-    return max(1, round(max(image.shape[:2]) / 400))
+    longer = int(max(image.shape[:2]))
+    return max(1, round(longer / 400))
 
 
 def _corner(image: NDArray[np.uint8], x: float, y: float) -> tuple[int, int]:

@@ -72,7 +72,7 @@ def test_agreement_is_of_the_argmax() -> None:
 
 def test_softmax_and_cross_entropy() -> None:
     probabilities = metrics.softmax(np.array([[0.0, math.log(3)], [1000.0, 0.0]]))
-    np.testing.assert_allclose(probabilities, [[0.25, 0.75], [1, 0]])
+    np.testing.assert_allclose(probabilities, np.array([[0.25, 0.75], [1, 0]]))
     loss = metrics.cross_entropy(probabilities, np.array([1, 0]))
     assert loss == pytest.approx(-math.log(0.75) / 2)
 

@@ -35,16 +35,12 @@ def predict(
 
     Example: `fer-edge predict photo.jpg --save annotated`
     """
-    from fer_edge import report
-    from fer_edge.predict import Predictor, SavedCopies, pictures
+    from fer_edge import predictor, show_faces
 
-    predictor = Predictor.load(model, detector)
-    copies = SavedCopies(save, force=force) if save else None
-    show = report.predictions(as_json=as_json, emotions=predictor.emotions)
-    skipped = []
-    for picture in pictures(paths, every_s=every, strict=strict, skipped=skipped.append):
-        faces = predictor.read(picture.image)
-        show.picture(picture, faces)
-        if copies:
-            copies.write(picture, faces, predictor.emotions)
-    show.finish(skipped)
+    opened = predictor.open_predictor(model, detector)
+    copies = predictor.SavedCopies(save, force=force) if save else None
+    skipped: list[predictor.Skipped] = []
+    pictures = predictor.walk_pictures(paths, every_s=every, strict=strict, skip=skipped.append)
+    show = show_faces.as_json_lines if as_json else show_faces.as_table
+    show(predictor.read_pictures(opened, pictures, copies), opened.emotions)
+    show_faces.show_skipped(skipped)

@@ -22,8 +22,8 @@ N_PER_CLASS = (200, 40, 60)
 """Train, validation and test images a class."""
 
 HAAR_HALF = 1.1
-"""Face units from the middle to the side of the square that OpenCV's face cascade finds: measured
-1.10 on 248 drawn faces. A crop has that size, so that a model trained on crops fits scenes."""
+"""Face units from the middle to the side of the square that OpenCV's face cascade finds: mean of
+248 drawn faces. The data set's crops have that size, so that its models fit detected faces."""
 
 
 @dataclass(frozen=True)

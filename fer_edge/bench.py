@@ -76,6 +76,7 @@ class Result:
         size_bytes: Of the file.
         n_parameters: Weights and biases.
         macs: Multiply-accumulates of one run.
+        delegate: What ran it: `XNNPACK`, `none` (LiteRT's own kernels), or Keras's backend.
         evaluation: Accuracy.
         latency: By thread count and by what is timed.
         cold_start: Of a fresh process; None when it was not asked for.
@@ -88,6 +89,7 @@ class Result:
     size_bytes: int
     n_parameters: int
     macs: int
+    delegate: str
     evaluation: Evaluation
     latency: list[Latency]
     cold_start: ColdStart | None
@@ -147,10 +149,12 @@ def run_bench(
         timer: How to time.
         progress: Told what is being done and the share that is done.
     """
-    answers = {}
+    answers, delegates = {}, {}
     for number, candidate in enumerate(candidates):
         progress(f"accuracy of {candidate.name}", number / len(candidates))
-        answers[candidate.name] = candidate.open(1).probabilities(data.split.images)
+        runner = candidate.open(1)
+        answers[candidate.name] = runner.probabilities(data.split.images)
+        delegates[candidate.name] = runner.delegate
     latencies = time_candidates(candidates, data.split.images, timer, progress)
     results = []
     for number, candidate in enumerate(candidates):
@@ -165,6 +169,7 @@ def run_bench(
                 candidate.size_bytes,
                 candidate.n_parameters,
                 candidate.macs,
+                delegates[candidate.name],
                 evaluate(
                     answers[candidate.name],
                     data,

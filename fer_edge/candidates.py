@@ -16,7 +16,13 @@ from fer_edge.runtime import Interpreter
 
 
 class Runner(Protocol):
-    """An opened model."""
+    """An opened model.
+
+    Attributes:
+        delegate: What runs it: `XNNPACK`, `none` (the runtime's own kernels), or Keras's backend.
+    """
+
+    delegate: str
 
     def prepare(self, image: NDArray[np.uint8]) -> NDArray[Any]:
         """Returns the input tensor for one face, uint8 (48, 48)."""
@@ -97,7 +103,7 @@ class TfliteRunner:
         """
         self._interpreter, spec = interpreter, interpreter.input
         self.set_input, self.invoke = interpreter.set_input, interpreter.invoke
-        self.get_output = interpreter.get_output
+        self.get_output, self.delegate = interpreter.get_output, interpreter.delegate
         self._height, self._width = spec.shape[1:3] if len(spec.shape) == 4 else (0, 0)
         if spec.shape != (1, self._height, self._width, 1) or min(spec.shape) < 1:
             raise ModelFormatError(

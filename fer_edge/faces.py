@@ -78,7 +78,7 @@ class HaarDetector:
         Raises:
             ConfigError: This OpenCV has no cascades; version 5 dropped them.
         """
-        self._cascade = cv2.CascadeClassifier(str(_cascade_file(self._CASCADE)))
+        self._cascade = _load_cascade(self._CASCADE)
 
     def detect(self, image: NDArray[np.uint8]) -> list[FaceBox]:
         """Returns the faces in a BGR picture, uint8 (h, w, 3), from left to right."""
@@ -267,14 +267,14 @@ def _shared(a: FaceBox, b: FaceBox) -> float:
     return max(0.0, width) * max(0.0, height) / smaller if smaller else 0.0
 
 
-def _cascade_file(name: str) -> Path:
-    """Returns where a cascade lies: in OpenCV's wheel, or where Debian's opencv-data puts it."""
+def _load_cascade(name: str) -> cv2.CascadeClassifier:
+    """Opens a cascade from OpenCV's wheel, or from where Debian's opencv-data puts it."""
     wheel = getattr(cv2, "data", None)
     folders = [wheel.haarcascades] if wheel else []
     for folder in (*folders, "/usr/share/opencv4/haarcascades"):
         path = Path(folder) / name
         if path.is_file() and hasattr(cv2, "CascadeClassifier"):
-            return path
+            return cv2.CascadeClassifier(str(path))
     raise ConfigError(
         f"The detector haar needs {name} of OpenCV 4, and OpenCV {cv2.__version__} is here "
         "without it. Install it with: pip install 'opencv-python-headless>=4.11,<5' "

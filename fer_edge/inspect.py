@@ -68,12 +68,17 @@ class Graph:
     @property
     def n_parameters(self) -> int:
         """Values of the weights and biases of convolutions and dense layers."""
+        stored = {
+            operator.outputs[0].name  # float16 weights are widened before they are used
+            for operator in self.operators
+            if operator.name == "DEQUANTIZE" and operator.inputs[0].is_constant
+        }
         constants = {
             tensor.name: math.prod(tensor.shape)
             for operator in self.operators
             if operator.name in CONVOLUTIONS
             for tensor in operator.inputs[1:]
-            if tensor.is_constant
+            if tensor.is_constant or tensor.name in stored
         }
         return sum(constants.values())
 

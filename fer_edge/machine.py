@@ -11,7 +11,7 @@ from fer_edge.runtime import runtime_version
 
 
 def describe_machine() -> dict[str, Any]:
-    """Returns processor, cores, load, versions and delegate, as plain values."""
+    """Returns processor, cores, load and versions, as plain values."""
     affinity = getattr(os, "sched_getaffinity", None)
     return {
         "cpu": cpu_name(),
@@ -21,7 +21,6 @@ def describe_machine() -> dict[str, Any]:
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
         "runtime": runtime_version(),
-        "delegate": "XNNPACK",
         "fer_edge": __version__,
         "versions": package_versions(),
     }

@@ -6,11 +6,10 @@ network costs, `deploy` makes the form of it that is converted. Nothing here kno
 
 from __future__ import annotations
 
-import contextlib
+import logging
 import os
 import sys
 import zipfile
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +20,7 @@ from numpy.typing import NDArray
 from fer_edge.contract import INPUT_SHAPE
 from fer_edge.errors import ConfigError, MissingExtraError, ModelFormatError
 from fer_edge.metrics import softmax
+from fer_edge.quiet import quiet_stderr
 
 if TYPE_CHECKING:
     import keras
@@ -97,34 +97,16 @@ def import_keras() -> Any:
     Raises:
         MissingExtraError: Keras or its backend is not installed.
     """
+    if "keras" in sys.modules:
+        return sys.modules["keras"]
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
     try:
-        with _quiet_import("keras"):
+        with quiet_stderr():
             import keras
     except ImportError as exc:
         raise MissingExtraError("keras", needed_for="training and float networks") from exc
     return keras
-
-
-@contextlib.contextmanager
-def _quiet_import(name: str) -> Iterator[None]:
-    """Keeps the first import of a module off stderr.
-
-    TensorFlow greets from C++ before any of its settings is read; an import that fails still
-    raises, and nothing else is hidden.
-    """
-    if name in sys.modules:
-        yield
-        return
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    sys.stderr.flush()
-    kept = os.dup(2)
-    try:
-        with open(os.devnull, "wb") as nowhere:  # noqa: PTH123  (a descriptor, not a path)
-            os.dup2(nowhere.fileno(), 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
 
 
 def build_model(
@@ -250,6 +232,7 @@ class KerasRunner:
     def __init__(self, network: keras.Model) -> None:
         """Wraps a network that answers logits, uint8 (n, 48, 48, 1) to (n, k)."""
         self._network = network
+        self.delegate: str = import_keras().backend.backend()
         self._input = np.zeros(INPUT_SHAPE, np.uint8)
         self._output = np.zeros(0, np.float32)
 

@@ -68,7 +68,6 @@ def run_quickstart(folder: Path, steps: Steps, *, force: bool = False) -> Quicks
 
     files.refuse_existing(folder, force=force)
     run, recipe = Run(folder), quickstart_recipe()
-    run.checkpoint.unlink(missing_ok=True)
     steps.begin(
         "1/4 draw faces",
         f"seven emotions, drawn by fer-edge itself; a sheet of them is {folder / SHEET}",

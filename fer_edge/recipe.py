@@ -4,12 +4,13 @@ import dataclasses
 import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from importlib import resources
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 from fer_edge.data.augment import Augmentation
 from fer_edge.errors import ConfigError
+
+RECIPES = Path(__file__).resolve().parent / "recipes"
 
 Optimizer = Literal["adamw", "sgd"]
 Schedule = Literal["cosine", "plateau"]
@@ -111,14 +112,17 @@ def read_recipe(name_or_path: str) -> Recipe:
             return recipe_from_dict(tomllib.loads(path.read_text()))
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as exc:
             raise ConfigError(f"Cannot read the recipe {path}: {exc}.") from exc
-    shipped = resources.files("fer_edge") / "recipes"
-    names = sorted(entry.name[:-5] for entry in shipped.iterdir() if entry.name.endswith(".toml"))
-    if name_or_path not in names:
+    if name_or_path not in shipped_recipes():
         raise ConfigError(
             f"There is no recipe {name_or_path!r}. "
-            f"Expected one of {', '.join(names)}, or the path of a .toml file."
+            f"Expected one of {', '.join(shipped_recipes())}, or the path of a .toml file."
         )
-    return recipe_from_dict(tomllib.loads((shipped / f"{name_or_path}.toml").read_text()))
+    return recipe_from_dict(tomllib.loads((RECIPES / f"{name_or_path}.toml").read_text()))
+
+
+def shipped_recipes() -> list[str]:
+    """Returns the names of the recipes that come with fer-edge."""
+    return sorted(path.stem for path in RECIPES.glob("*.toml"))
 
 
 def recipe_from_dict(values: dict[str, Any]) -> Recipe:

@@ -139,7 +139,7 @@ def show_bench(bench: Bench, written: Path | None) -> None:
     machine = bench.machine
     say(
         f"{machine['cpu']}, {machine['n_cpus']} CPUs, load {machine['load_average'][0]}, "
-        f"{machine['runtime']} with {machine['delegate']}, Python {machine['python']}"
+        f"{machine['runtime']}, Python {machine['python']}"
     )
     for table in tables.bench_tables(bench):
         show_table(table)
@@ -153,11 +153,14 @@ def bench_markdown(bench: Bench) -> str:
     """Returns a benchmark as a Markdown document."""
     machine = bench.machine
     versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
-    hashes = "".join(f"- `{r.name}`: {r.file}, SHA-256 `{r.sha256}`\n" for r in bench.results)
+    hashes = "".join(
+        f"- `{r.name}`: {r.file}, run by {r.delegate}, SHA-256 `{r.sha256}`\n"
+        for r in bench.results
+    )
     return (
         "# Benchmarks\n\nWritten by `fer-edge bench --markdown`; not edited by hand.\n\n"
         f"Machine: {machine['cpu']}, {machine['n_cpus']} CPUs, {machine['system']}, load "
-        f"{machine['load_average'][0]} at the end; {machine['runtime']}, {machine['delegate']}; "
+        f"{machine['load_average'][0]} at the end; {machine['runtime']}; "
         f"Python {machine['python']}; {versions}.\n\n"
         f"{bench.data['n_leaked']} of the {bench.data['n']} images also stand in Training; "
         "leak-free leaves them out. p is McNemar's, exact, against the float network.\n\n"

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from fer_edge.contract import TensorSpec
 from fer_edge.errors import MissingExtraError, ModelFormatError
+from fer_edge.quiet import quiet_stderr
 
 Kernels = Literal["xnnpack", "builtin", "reference"]
 
@@ -45,12 +46,13 @@ class Interpreter:
                 "Expected a .tflite model (identifier TFL3), found something else."
             )
         try:
-            self._interpreter = module.Interpreter(
-                model_content=content,
-                num_threads=n_threads,
-                experimental_op_resolver_type=resolver,
-            )
-            self._interpreter.allocate_tensors()
+            with quiet_stderr():
+                self._interpreter = module.Interpreter(
+                    model_content=content,
+                    num_threads=n_threads,
+                    experimental_op_resolver_type=resolver,
+                )
+                self._interpreter.allocate_tensors()
             (input_details,) = self._interpreter.get_input_details()
             (output_details,) = self._interpreter.get_output_details()
         except (ValueError, RuntimeError) as exc:
@@ -61,6 +63,12 @@ class Interpreter:
         self._input_index = input_details["index"]
         self._output_index = output_details["index"]
         self.input, self.output = _spec(input_details), _spec(output_details)
+
+    @property
+    def delegate(self) -> str:
+        """What really runs the model: `XNNPACK`, or `none` for LiteRT's own kernels."""
+        details = self._interpreter._get_ops_details()
+        return "XNNPACK" if any(op["op_name"] == "DELEGATE" for op in details) else "none"
 
     def set_input(self, values: NDArray[Any]) -> None:
         """Sets the input; shape and dtype are those of `input`."""

@@ -113,6 +113,7 @@ def train(
     trainer = _Trainer(dataset, recipe, init)
     state = checkpoint.load(run.checkpoint) if resume else None
     if state is None:
+        run.checkpoint.unlink(missing_ok=True)
         description["cleaning"] = dataclasses.asdict(report) if report else {}
         write_config(run, description)
     else:

@@ -12,7 +12,7 @@ PACKAGE = ROOT / "fer_edge"
 
 # Each module imports from its own layer or the ones before it; see DESIGN's dependency direction.
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("fer_edge", "errors", "files", "lookahead", "metrics"),
+    ("fer_edge", "errors", "files", "lookahead", "metrics", "quiet"),
     ("contract",),
     ("data", "images", "inspect", "plots", "runtime", "converter"),
     ("faces", "batch_norm", "model", "recipe"),

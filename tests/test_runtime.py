@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from fer_edge.data.sample import sample_dataset
 from fer_edge.errors import ModelFormatError
 from fer_edge.inspect import read_graph
+from fer_edge.model import load_model
 from fer_edge.runs import Run
 from fer_edge.runtime import Interpreter, Kernels
 
@@ -63,5 +64,12 @@ def test_the_graph_adds_up(exported: Run) -> None:
     assert convolutions[0].macs == 24 * 24 * 16 * 9
     dense = [op for op in graph.operators if op.name == "FULLY_CONNECTED"]
     assert dense[0].macs == 160 * 7
-    assert graph.n_parameters == 50_159  # as `fold` counts them for nano: see test_model
-    assert read_graph(content(exported)).macs == graph.macs
+    deployed = load_model(exported.export / "deployed.keras")
+    for variant in ("float32", "float16", "dynamic", "int8"):
+        assert read_graph(content(exported, variant)).n_parameters == deployed.count_params()
+        assert read_graph(content(exported, variant)).macs == graph.macs
+
+
+def test_the_delegate_is_looked_up(exported: Run) -> None:
+    assert Interpreter(content(exported)).delegate == "XNNPACK"
+    assert Interpreter(content(exported), kernels="reference").delegate == "none"

@@ -5,12 +5,21 @@ from typing import Annotated
 
 import typer
 
-from fer_edge.cli.options import Data, Force
+from fer_edge.cli.options import Force
 
 
 def train(
     *,
-    data: Data = "sample",
+    data: Annotated[
+        str | None,
+        typer.Option(
+            "--data",
+            "-d",
+            help="sample, or a FER2013 CSV (plain, .gz or .xz).",
+            metavar="SRC",
+            show_default="sample; with --resume the run's own",
+        ),
+    ] = None,
     recipe: Annotated[
         str | None, typer.Option("--recipe", "-r", help="A shipped recipe's name, or a TOML file.")
     ] = None,
@@ -27,8 +36,8 @@ def train(
         ),
     ] = None,
     init: Annotated[
-        str, typer.Option(help="Start from a shipped model, a run or a .keras file.")
-    ] = "",
+        str | None, typer.Option(help="Start from a shipped model, a run or a .keras file.")
+    ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on from the last checkpoint.")
     ] = False,
@@ -43,21 +52,27 @@ def train(
     from fer_edge import files, report
     from fer_edge.catalog import find_network
     from fer_edge.data.sources import load_dataset
-    from fer_edge.recipe import read_recipe, with_settings
+    from fer_edge.recipe import read_recipe, shipped_recipes, with_settings
     from fer_edge.runs import Run
     from fer_edge.train import train as run_training
 
-    name = recipe or arch or "small"
+    name = recipe or (arch if arch in shipped_recipes() else "small")
     run = Run(out or Path("runs") / (arch or Path(name).stem))
     base = run.read_recipe() if resume else read_recipe(name)
+    before = run.read_config() if resume else {}
+    source = data or str(before.get("data", {}).get("source", "sample"))
+    network = str(find_network(init)) if init else str(before.get("init", ""))
     given = {"arch": arch, "epochs": epochs, "seed": seed}
     chosen = with_settings(base, {k: v for k, v in given.items() if v is not None}, set_ or [])
     if not resume:
         files.refuse_existing(run.folder, force=force)
-        run.checkpoint.unlink(missing_ok=True)
-    network = str(find_network(init)) if init else ""
-    with report.training_progress(chosen.epochs) as listener:
-        best = run_training(
-            load_dataset(data), chosen, run, init=network, resume=resume, listener=listener
-        )
+    dataset = load_dataset(source)
+    try:
+        with report.training_progress(chosen.epochs) as listener:
+            best = run_training(
+                dataset, chosen, run, init=network, resume=resume, listener=listener
+            )
+    except KeyboardInterrupt:
+        report.say(f"Go on with: fer-edge train --out {run.folder} --resume")
+        raise
     report.show_training(run.folder, best, chosen.epochs)

@@ -133,11 +133,10 @@ def read_frames(path: Path, *, every: int = 1) -> Iterator[tuple[int, float, NDA
     try:
         while capture.grab():
             if index % every == 0:
-                time_s = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
                 decoded, frame = capture.retrieve()
                 if not decoded:
                     break
-                yield index, time_s, frame
+                yield index, _time_of(capture, index), frame
             index += 1
     finally:
         capture.release()
@@ -214,6 +213,16 @@ def _open_video(path: Path) -> Any:
             "Make the video smaller."
         )
     return capture
+
+
+def _time_of(capture: Any, index: int) -> float:
+    """Returns the current frame's time in seconds."""
+    time_s = float(capture.get(cv2.CAP_PROP_POS_MSEC)) / 1000
+    if time_s >= 0:
+        return time_s
+    # Raw MJPEG has no clock: OpenCV 4.14 counts frames there, 4.11 gives about -10^13 s.
+    frames_per_s = float(capture.get(cv2.CAP_PROP_FPS))
+    return index / frames_per_s if frames_per_s > 0 else 0.0
 
 
 def _size_in_header(content: bytes) -> tuple[int, int] | None:

@@ -64,9 +64,12 @@ def annotate(
     for face in faces:
         _draw_box(drawn, face.box)
     for face in faces:  # labels last, so that no box crosses one
-        percent = 100 * float(face.probabilities[face.label])
-        _draw_label(drawn, face.box, f"{emotions[face.label]} {percent:.0f}%")
+        _draw_label(drawn, face.box, _caption(face, emotions))
     return drawn
+
+
+def _caption(face: Face, emotions: Sequence[str]) -> str:
+    return f"{emotions[face.label]} {100 * float(face.probabilities[face.label]):.0f}%"
 
 
 def _line_width(image: NDArray[np.uint8]) -> int:
@@ -77,7 +80,8 @@ def _line_width(image: NDArray[np.uint8]) -> int:
 def _corner(image: NDArray[np.uint8], x: float, y: float) -> tuple[int, int]:
     """Returns the pixel of a picture that is nearest to a point."""
     height, width = image.shape[:2]
-    return min(max(round(x), 0), width - 1), min(max(round(y), 0), height - 1)
+    # Bounded before it is rounded: a sum of two coordinates may be infinite.
+    return round(min(max(x, 0), width - 1)), round(min(max(y, 0), height - 1))
 
 
 def _draw_box(image: NDArray[np.uint8], box: FaceBox) -> None:
@@ -87,15 +91,15 @@ def _draw_box(image: NDArray[np.uint8], box: FaceBox) -> None:
 
 
 def _draw_label(image: NDArray[np.uint8], box: FaceBox, text: str) -> None:
-    """Writes over a box, or inside its top edge where the picture ends above it."""
+    """Writes above a box; where the picture ends, moves in until the label is whole."""
     scale, weight = _font_for(image, box, text)
     (text_width, text_height), descent = cv2.getTextSize(text, _FONT, scale, weight)
     pad = max(1, text_height // 3)
     label_width, label_height = text_width + 2 * pad, text_height + descent + 2 * pad
-    height, width = image.shape[:2]
+    width = image.shape[1]
     left, top = _corner(image, box.x, box.y)
     left = max(0, min(left, width - label_width))
-    top = max(0, min(top - label_height if top >= label_height else top, height - label_height))
+    top = max(0, top - label_height)
     end = (left + label_width - 1, top + label_height - 1)
     cv2.rectangle(image, (left, top), end, _LABEL_COLOUR, cv2.FILLED)
     baseline = (left + pad, top + pad + text_height)

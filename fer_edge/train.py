@@ -22,10 +22,11 @@ from fer_edge import checkpoint, files, metrics, plots
 from fer_edge.checkpoint import Best, State
 from fer_edge.data.augment import augment_batch, mix_pairs
 from fer_edge.data.clean import CleaningReport, clean_training
-from fer_edge.data.split import Dataset, Split
+from fer_edge.data.split import Dataset
 from fer_edge.errors import ConfigError
 from fer_edge.lookahead import map_ahead
 from fer_edge.model import build_model, import_keras, load_model, logits_of
+from fer_edge.objective import class_weights, compile_model, smoothed_targets, start_from
 from fer_edge.recipe import Recipe, difference
 from fer_edge.runs import Run, describe_run, write_config
 
@@ -144,7 +145,7 @@ class _Trainer:
         self.model = self._build(fast_training=True)
         if init:
             start_from(self.model, load_model(init))
-        self.optimizer = _compile(self.model, recipe, self.n_steps)
+        self.optimizer = compile_model(self.model, recipe, self.n_steps)
         self.averaged: Weights = []
         self.history: list[Epoch] = []
         self.best = Best(epoch=0, top1=-1.0, weights=[])
@@ -247,85 +248,6 @@ class _Trainer:
         waited = len(self.history) - self.best.epoch
         if waited and waited % self.recipe.plateau_patience == 0:
             self.optimizer.learning_rate = float(np.asarray(self.optimizer.learning_rate)) / 5
-
-
-def smoothed_targets(split: Split, n_classes: int, smoothing: float) -> NDArray[np.float32]:
-    """Returns float32 (n, k) targets: the soft labels, else one-hot, `smoothing` of it spread out.
-
-    Source: Szegedy et al., arXiv:1512.00567, section 7.
-    """
-    hard = np.eye(n_classes, dtype=np.float32)[split.labels]
-    target = hard if split.soft is None else split.soft
-    return np.asarray(target * (1 - smoothing) + smoothing / n_classes, np.float32)
-
-
-def class_weights(counts: list[int], kind: str) -> NDArray[np.float32]:
-    """Returns float32 (k,) loss weights whose mean over the training images is 1.
-
-    Args:
-        counts: Images a class; a class without any weighs nothing.
-        kind: `none`, `sqrt` (inverse square root of the share) or `balanced` (inverse share).
-    """
-    power = {"none": 0.0, "sqrt": 0.5, "balanced": 1.0}[kind]
-    n = np.array(counts, np.float64)
-    weights = np.where(n > 0, np.maximum(n, 1) ** -power, 0.0)
-    return np.asarray(weights * n.sum() / (weights * n).sum(), np.float32)
-
-
-def start_from(model: keras.Model, source: keras.Model) -> None:
-    """Copies weights layer by layer, by name; a head of another size keeps its fresh weights.
-
-    Raises:
-        ConfigError: A layer other than the head is absent or has another shape.
-    """
-    for layer in model.layers:
-        if not layer.weights:
-            continue
-        try:
-            layer.set_weights(source.get_layer(layer.name).get_weights())
-        except ValueError as exc:
-            if layer.name == "logits":
-                continue
-            raise ConfigError(
-                f"Cannot start from {source.name!r}: its layer {layer.name} does not fit "
-                f"{model.name!r}. Pick the same --arch as the model that you start from."
-            ) from exc
-
-
-def _compile(model: keras.Model, recipe: Recipe, n_steps: int) -> keras.optimizers.Optimizer:
-    """Compiles with the recipe's optimizer and schedule, and returns the built optimizer."""
-    keras = import_keras()
-    common = {
-        "learning_rate": _learning_rate(recipe, n_steps),
-        "weight_decay": recipe.weight_decay,
-    }
-    optimizer = (
-        keras.optimizers.AdamW(**common)
-        if recipe.optimizer == "adamw"
-        else keras.optimizers.SGD(momentum=0.9, nesterov=True, **common)
-    )
-    optimizer.exclude_from_weight_decay(var_names=["gamma", "beta", "bias"])
-    model.compile(
-        optimizer=optimizer,
-        loss=keras.losses.CategoricalCrossentropy(from_logits=True),
-        # XLA on a CPU compiles for minutes and is ten times slower here; elsewhere it pays.
-        jit_compile=False if keras.backend.backend() == "tensorflow" else "auto",
-    )
-    optimizer.build(model.trainable_variables)
-    return optimizer
-
-
-def _learning_rate(recipe: Recipe, n_steps: int) -> Any:
-    """Returns a warm-up and cosine schedule, or the plain rate that `plateau` changes."""
-    if recipe.schedule == "plateau":
-        return recipe.learning_rate
-    warmup = round(recipe.warmup_epochs * n_steps)
-    return import_keras().optimizers.schedules.CosineDecay(
-        initial_learning_rate=0.0 if warmup else recipe.learning_rate,
-        decay_steps=max(1, recipe.epochs * n_steps - warmup),
-        warmup_target=recipe.learning_rate if warmup else None,
-        warmup_steps=warmup,
-    )
 
 
 def _validate(

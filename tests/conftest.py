@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from fer_edge.data.sample import sample_dataset
 from fer_edge.data.split import Dataset
-from fer_edge.recipe import Recipe
+from fer_edge.recipe import read_recipe
 from fer_edge.runs import Run
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
@@ -69,9 +69,7 @@ def exported(run: Run) -> Run:
     return run
 
 
-NANO = Recipe(
-    arch="nano", epochs=3, batch_size=32, learning_rate=5e-3, ema=0.9, weight_decay=0.0, dropout=0.0
-)
+NANO = read_recipe("quickstart").replace(epochs=6)
 
 
 def csv_row(label: int, image: NDArray[np.uint8], usage: str) -> str:

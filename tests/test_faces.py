@@ -110,6 +110,7 @@ def test_border_pixels_are_repeated() -> None:
         (square(500, 500, 48), 238),
         (square(1e300, 1e300, 1e-300), 238),
         (FaceBox(-1e308, 1.7e308, 1e-9, 30, 1.0), 119),
+        (FaceBox(1.7e308, -1.7e308, 1.7e308, 1.7e308, 1.0), 119),
     ],
 )
 def test_a_square_outside_is_the_nearest_pixel(box: FaceBox, corner: int) -> None:
@@ -189,7 +190,7 @@ def test_a_huge_box_takes_bounded_memory() -> None:
     # Cut to 8192 px around its middle, 0: the picture is less than a pixel of it.
     assert np.unique(crop[:24, :24]).tolist() == [0]
     assert np.unique(crop[25:, 25:]).tolist() == [238]
-    assert peak < 4 * faces.MAX_SQUARE**2
+    assert peak < 4 * 8192**2
 
 
 def test_colour_alpha_and_gray_give_the_same_crop() -> None:
@@ -254,6 +255,7 @@ def test_haar_finds_nothing_where_nothing_is() -> None:
 def test_no_detector_takes_the_middle_square() -> None:
     assert faces.NoDetector().detect(np.zeros((48, 48, 3), np.uint8)) == [square(0, 0, 48)]
     assert faces.NoDetector().detect(np.zeros((30, 101, 3), np.uint8)) == [square(35.5, 0, 30)]
+    assert faces.NoDetector().detect(np.zeros((101, 30, 3), np.uint8)) == [square(0, 35.5, 30)]
     face = np.random.default_rng(0).integers(0, 256, (48, 48), dtype=np.uint8)
     (box,) = faces.NoDetector().detect(in_colour(face))
     assert np.array_equal(crop_face(in_colour(face), box), face)

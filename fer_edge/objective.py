@@ -1,0 +1,95 @@
+"""What a training starts from, minimises, and steps by: weights, targets, optimizer, schedule."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fer_edge.data.split import Split
+from fer_edge.errors import ConfigError
+from fer_edge.model import import_keras
+from fer_edge.recipe import Recipe
+
+if TYPE_CHECKING:
+    import keras
+
+
+def smoothed_targets(split: Split, n_classes: int, smoothing: float) -> NDArray[np.float32]:
+    """Returns float32 (n, k) targets: the soft labels, else one-hot, `smoothing` of it spread out.
+
+    Source: Szegedy et al., arXiv:1512.00567, section 7.
+    """
+    hard = np.eye(n_classes, dtype=np.float32)[split.labels]
+    target = hard if split.soft is None else split.soft
+    return np.asarray(target * (1 - smoothing) + smoothing / n_classes, np.float32)
+
+
+def class_weights(counts: list[int], kind: str) -> NDArray[np.float32]:
+    """Returns float32 (k,) loss weights whose mean over the training images is 1.
+
+    Args:
+        counts: Images a class; a class without any weighs nothing.
+        kind: `none`, `sqrt` (inverse square root of the share) or `balanced` (inverse share).
+    """
+    power = {"none": 0.0, "sqrt": 0.5, "balanced": 1.0}[kind]
+    n = np.array(counts, np.float64)
+    weights = np.where(n > 0, np.maximum(n, 1) ** -power, 0.0)
+    return np.asarray(weights * n.sum() / (weights * n).sum(), np.float32)
+
+
+def start_from(model: keras.Model, source: keras.Model) -> None:
+    """Copies weights layer by layer, by name; a head of another size keeps its fresh weights.
+
+    Raises:
+        ConfigError: A layer other than the head is absent or has another shape.
+    """
+    for layer in model.layers:
+        if not layer.weights:
+            continue
+        try:
+            layer.set_weights(source.get_layer(layer.name).get_weights())
+        except ValueError as exc:
+            if layer.name == "logits":
+                continue
+            raise ConfigError(
+                f"Cannot start from {source.name!r}: its layer {layer.name} does not fit "
+                f"{model.name!r}. Pick the same --arch as the model that you start from."
+            ) from exc
+
+
+def compile_model(model: keras.Model, recipe: Recipe, n_steps: int) -> keras.optimizers.Optimizer:
+    """Compiles with the recipe's optimizer and schedule, and returns the built optimizer."""
+    keras = import_keras()
+    common = {
+        "learning_rate": _learning_rate(recipe, n_steps),
+        "weight_decay": recipe.weight_decay,
+    }
+    optimizer = (
+        keras.optimizers.AdamW(**common)
+        if recipe.optimizer == "adamw"
+        else keras.optimizers.SGD(momentum=0.9, nesterov=True, **common)
+    )
+    optimizer.exclude_from_weight_decay(var_names=["gamma", "beta", "bias"])
+    model.compile(
+        optimizer=optimizer,
+        loss=keras.losses.CategoricalCrossentropy(from_logits=True),
+        # XLA on a CPU compiles for minutes and is ten times slower here; elsewhere it pays.
+        jit_compile=False if keras.backend.backend() == "tensorflow" else "auto",
+    )
+    optimizer.build(model.trainable_variables)
+    return optimizer
+
+
+def _learning_rate(recipe: Recipe, n_steps: int) -> Any:
+    """Returns a warm-up and cosine schedule, or the plain rate that `plateau` changes."""
+    if recipe.schedule == "plateau":
+        return recipe.learning_rate
+    warmup = round(recipe.warmup_epochs * n_steps)
+    return import_keras().optimizers.schedules.CosineDecay(
+        initial_learning_rate=0.0 if warmup else recipe.learning_rate,
+        decay_steps=max(1, recipe.epochs * n_steps - warmup),
+        warmup_target=recipe.learning_rate if warmup else None,
+        warmup_steps=warmup,
+    )

@@ -61,11 +61,11 @@ class Detector(Protocol):
 class HaarDetector:
     """The Haar cascade that ships with OpenCV 4: no download, upright frontal faces from 40 px."""
 
-    # Chosen on shared/data/portraits: 30 pictures of 480-1280 px with 35 faces, and 72 collages
-    # of 640 and 1280 px with 766 faces of 36-64 px (the same seven faces, three people). It finds
-    # 35, and 573 of the 577 from 40 px (four are cut off), with 1 false alarm; `alt2` has 6,
-    # `default` about 60. On 1,000 FER2013 crops the three find 69, 70 and 72%, and their boxes are
-    # within 3% of the crop and of one another, so which of them made FER2013 does not matter.
+    # Chosen on shared/data/portraits, seven whole faces of two people: 30 pictures of 480-1280 px
+    # with 35 faces, and 72 collages of 640 and 1280 px with 766 faces of 36-64 px. It finds 35, and
+    # 573 of the 577 from 40 px, with 1 false alarm; `alt2` has 6 at the same settings, `default`
+    # about 60 at near ones. On 1,000 FER2013 crops the three find 69, 70 and 72%; their boxes there
+    # are within 3% of the crop and of one another, so they do not tell which made FER2013.
     _CASCADE = "haarcascade_frontalface_alt.xml"
     _SCALE_STEP = 1.15
     _MIN_NEIGHBOURS = 4
@@ -114,9 +114,9 @@ class YuNetDetector:
     # YuNet's box is tall, forehead to chin. HaarDetector's square around the same face has the
     # same area (median side 1.001 x the root of the area, standard deviation 0.046) and lies
     # higher by 1.2% of YuNet's height (0.017), sideways by nothing (0.045). n = 14: the seven whole
-    # faces of shared/data/portraits, each also mirrored; for each the median box over pictures of
-    # 640, 760, 900, 1070 and 1280 px. A check on 600 FER2013 crops, less the bias of seeing no
-    # more than the crop (measured on the same faces), says 1.04 and 0: within 4% of the side.
+    # faces of shared/data/portraits (two people), each also mirrored; for each the median box over
+    # pictures of 640, 760, 900, 1070 and 1280 px. A check on 600 FER2013 crops, less the bias of
+    # seeing no more than the crop (measured on the same faces), says 1.04 and 0.
     _RISE = 0.012
 
     def __init__(self, path: Path) -> None:

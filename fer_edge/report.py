@@ -3,7 +3,7 @@
 import contextlib
 import dataclasses
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -149,16 +149,19 @@ def show_bench(bench: Bench, written: Path | None) -> None:
         say(f"Raw samples: {written}")
 
 
-def bench_markdown(bench: Bench) -> str:
-    """Returns a benchmark as a Markdown document."""
+def bench_markdown(bench: Bench, models: Sequence[str], options: Mapping[str, Any]) -> str:
+    """Returns a benchmark as a Markdown document that names its command, without its folders."""
     machine = bench.machine
+    words = [*(Path(model).name for model in models)]
+    words += [f"--{name} {Path(str(value)).name}" for name, value in options.items() if value]
     versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
     hashes = "".join(
         f"- `{r.name}`: {r.file}, run by {r.delegate}, SHA-256 `{r.sha256}`\n"
         for r in bench.results
     )
     return (
-        "# Benchmarks\n\nWritten by `fer-edge bench --markdown`; not edited by hand.\n\n"
+        f"# Benchmarks\n\nWritten by this command, not by hand:\n\n```sh\nfer-edge bench "
+        f"{' '.join(words)} --markdown docs/BENCHMARKS.md\n```\n\n"
         f"Machine: {machine['cpu']}, {machine['n_cpus']} CPUs, {machine['system']}, load "
         f"{machine['load_average'][0]} at the end; {machine['runtime']}; "
         f"Python {machine['python']}; {versions}.\n\n"

@@ -1,6 +1,7 @@
 """A run folder: where training puts what the later stages read. Paths and provenance only."""
 
 import platform
+import shutil
 import subprocess
 import tomllib
 from dataclasses import dataclass
@@ -54,6 +55,12 @@ class Run:
     def export(self) -> Path:
         """Where `export` writes."""
         return self.folder / "export"
+
+    def clear(self) -> None:
+        """Removes what an earlier training left: none of it belongs to the next one."""
+        for path in (self.model, self.history, self.curves, self.bench, self.checkpoint):
+            path.unlink(missing_ok=True)
+        shutil.rmtree(self.export, ignore_errors=True)
 
     def read_config(self) -> dict[str, Any]:
         """Returns what config.toml says.

@@ -114,7 +114,7 @@ def train(
     trainer = _Trainer(dataset, recipe, init)
     state = checkpoint.load(run.checkpoint) if resume else None
     if state is None:
-        run.checkpoint.unlink(missing_ok=True)
+        run.clear()
         description["cleaning"] = dataclasses.asdict(report) if report else {}
         write_config(run, description)
     else:
@@ -176,17 +176,12 @@ class _Trainer:
             if step % AVERAGE_EVERY == 0 or step == self.n_steps:
                 self._average()
             stepped(number, step, self.n_steps, loss)
-        learning_rate = float(np.asarray(self.optimizer.learning_rate))
-        live = self.model.get_weights()
-        averaged = [value.copy() for value in self.averaged]
-        self.model.set_weights(averaged)
-        logits = logits_of(self.model, self.validation.images)
-        self.model.set_weights(live)
-        scores = _validate(logits, self.validation.labels, self.n_classes)
+        learning_rate = float(_array(self.optimizer.learning_rate))
+        scores = _validate(self._averaged_logits(), self.validation.labels, self.n_classes)
         row = Epoch(number, learning_rate, loss, *scores, time.monotonic() - started)
         self.history.append(row)
         if row.validation_top1 > self.best.top1:
-            self.best = Best(number, row.validation_top1, averaged)
+            self.best = Best(number, row.validation_top1, list(self.averaged))
         self._reduce_on_plateau()
         return row
 
@@ -242,12 +237,20 @@ class _Trainer:
             for mean, value in zip(self.averaged or live, live, strict=True)
         ]
 
+    def _averaged_logits(self) -> NDArray[np.float32]:
+        """Returns what the averaged weights answer to the validation images."""
+        live = self.model.get_weights()
+        self.model.set_weights(self.averaged)
+        logits = logits_of(self.model, self.validation.images)
+        self.model.set_weights(live)
+        return logits
+
     def _reduce_on_plateau(self) -> None:
         if self.recipe.schedule != "plateau":
             return
         waited = len(self.history) - self.best.epoch
         if waited and waited % self.recipe.plateau_patience == 0:
-            self.optimizer.learning_rate = float(np.asarray(self.optimizer.learning_rate)) / 5
+            self.optimizer.learning_rate = float(_array(self.optimizer.learning_rate)) / 5
 
 
 def _validate(

@@ -63,7 +63,8 @@ def bench(
     if record:
         record_scores(done, plan)
     if markdown:
-        files.write_text(markdown, report.bench_markdown(done))
+        options = {"data": data, "split": split, "input-range": input_range, "rounds": rounds}
+        files.write_text(markdown, report.bench_markdown(done, models, options))
     if as_json:
         report.print_text(done.to_json())
     else:

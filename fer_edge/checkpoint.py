@@ -74,7 +74,7 @@ def load(path: Path) -> State | None:
     if not path.exists():
         return None
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             best = Best(
                 int(arrays["best_epoch"]), float(arrays["best_top1"]), _numbered(arrays, "kept")
             )

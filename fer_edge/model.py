@@ -97,8 +97,8 @@ def import_keras() -> Any:
     Raises:
         MissingExtraError: Keras or its backend is not installed.
     """
-    if "keras" in sys.modules:
-        return sys.modules["keras"]
+    if (loaded := sys.modules.get("keras")) is not None:
+        return loaded
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     try:

@@ -216,12 +216,22 @@ def test_interrupting_a_training_exits_130(drawn_csv: Path, tmp_path: Path) -> N
     out = tmp_path / "run"
     command = [sys.executable, "-m", "fer_edge", "train", "--data", str(drawn_csv)]
     command += ["--arch", "nano", "--epochs", "500", "--out", str(out)]
-    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command,
+        cwd=ROOT,
+        stderr=subprocess.PIPE,
+        text=True,
+        # A shell that runs tests in the background has them, and us, ignore SIGINT.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    ) as process:
         deadline = time.monotonic() + 120
         while not Run(out).checkpoint.exists() and time.monotonic() < deadline:
             time.sleep(0.05)
         process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=60)
+        try:
+            _, errors = process.communicate(timeout=60)
+        finally:
+            process.kill()
     assert process.returncode == 130
     assert "--resume" in errors
     assert "Traceback" not in errors

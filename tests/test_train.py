@@ -148,19 +148,19 @@ def test_another_head_starts_fresh_and_another_body_is_refused() -> None:
 
 
 def test_early_stopping_and_plateau(drawn: Dataset, tmp_path: Path) -> None:
-    """With a rate too small to learn, the first epoch stays the best."""
+    """With a rate too small to learn, nothing moves once batch-norm's statistics have settled."""
     still = NANO.replace(
-        epochs=9, learning_rate=1e-8, schedule="plateau", plateau_patience=2, early_stopping=4
+        epochs=40, learning_rate=1e-8, schedule="plateau", plateau_patience=2, early_stopping=4
     )
     run = Run(tmp_path / "run")
     train(drawn, still.replace(ema=0.0), run)
     rows = [row.split(",") for row in run.history.read_text().splitlines()[1:]]
-    assert len(rows) < 9
+    assert len(rows) < 40
     assert float(rows[-1][1]) < float(rows[0][1])
 
 
 def test_sgd_learns_too(drawn: Dataset, tmp_path: Path) -> None:
-    recipe = NANO.replace(optimizer="sgd", learning_rate=0.05, epochs=4, class_weights="balanced")
+    recipe = NANO.replace(optimizer="sgd", learning_rate=0.1, epochs=12, class_weights="balanced")
     assert train(drawn, recipe, Run(tmp_path / "run")).validation_top1 > 2 / 7
 
 

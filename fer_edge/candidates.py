@@ -1,6 +1,7 @@
 """What `bench` measures: anything that answers faces, opened with a number of threads."""
 
 import hashlib
+import importlib.util
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -144,7 +145,7 @@ class TfliteRunner:
 def candidates_of(
     model: Model, *, threads: tuple[int, ...], input_range: InputRange | None, prefix: str = ""
 ) -> list[Candidate]:
-    """Returns what there is to measure of a model, its float network first.
+    """Returns what there is to measure of a model, its float network first where Keras is here.
 
     Args:
         model: Found by name.
@@ -155,11 +156,18 @@ def candidates_of(
     Raises:
         ModelFormatError: A file is damaged, or nothing can be measured.
     """
-    found = [_keras_candidate(model, prefix)] if model.network else []
+    found = []
+    if model.network and (has_keras() or not model.files):
+        found.append(_keras_candidate(model, prefix))
     found += [_tflite_candidate(model, file, threads, input_range, prefix) for file in model.files]
     if not found:
         raise ModelFormatError(f"{model.name} holds no model that can be measured.")
     return found
+
+
+def has_keras() -> bool:
+    """Tells whether float networks can be measured here; on a board they cannot."""
+    return importlib.util.find_spec("keras") is not None
 
 
 def _tflite_candidate(

@@ -25,7 +25,7 @@ OUTPUT_SCALE = 1 / 256
 """Of the int8 file's uint8 probabilities; their zero point is 0."""
 
 PREPROCESSING: Mapping[str, str] = {
-    "face": "the square that OpenCV's Haar frontal-face cascade gives, margin 0",
+    "face": "the square that OpenCV's haarcascade_frontalface_alt gives, margin 0",
     "border": "edge replication",
     "gray": "BT.601 luma, 0-255",
     "resize": "area, to 48 x 48",

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from fer_edge.bench import Bench, Result
-from fer_edge.candidates import Candidate, candidates_of, parse_input_range
+from fer_edge.candidates import Candidate, candidates_of, has_keras, parse_input_range
 from fer_edge.catalog import Model, find_model
 from fer_edge.contract import write_manifest
 from fer_edge.data.sources import load_dataset
@@ -31,6 +31,10 @@ class BenchPlan:
     models: tuple[Model, ...]
     candidates: tuple[Candidate, ...]
     data: EvaluationSet
+
+    def not_measured(self) -> list[str]:
+        """Returns the names of models whose float network is left out, for want of Keras."""
+        return [model.name for model in self.models if model.network and not has_keras()]
 
     def default_output(self) -> Path | None:
         """Returns the run's bench.json when exactly one run is measured, else None."""

@@ -56,6 +56,8 @@ def bench(
     target = out or plan.default_output()
     for path in filter(None, (target, markdown)):
         files.refuse_existing(path, force=force)
+    for name in plan.not_measured():
+        report.say(f"{name}: float network not measured; that needs pip install 'fer-edge[train]'")
     with report.progress() as progress:
         done = run_bench(plan.candidates, plan.data, Timer(rounds, cold_start), progress=progress)
     if target:

@@ -91,17 +91,32 @@ def describe_run(dataset: Dataset, recipe: Recipe, *, init: str = "") -> dict[st
             "emotions": list(dataset.emotions),
             "counts": {name: len(split) for name, split in dataset.splits.items()},
         },
-        "init": init,
+        "init": describe_init(init),
         "recipe": recipe.to_dict(),
         "versions": {"python": platform.python_version(), **package_versions()},
     }
+
+
+def describe_init(network: str) -> dict[str, Any]:
+    """Returns what a training started from: the file, its hash, and its own training if known."""
+    if not network:
+        return {}
+    path = Path(network)
+    description: dict[str, Any] = {"file": str(path.resolve()), "sha256": files.sha256_of(path)}
+    run = Run(path.parent)
+    if run.config.is_file():
+        description["training"] = run.read_config()
+    return description
 
 
 def training_provenance(config: dict[str, Any]) -> dict[str, Any]:
     """Returns what a manifest says of a training: its config, without this machine's folders."""
     data = dict(config.get("data", {}))
     data["source"] = Path(str(data.get("source", ""))).name
-    init = Path(str(config.get("init", ""))).name
+    init = dict(config.get("init", {}))
+    if init:
+        init["file"] = Path(str(init["file"])).name
+        init["training"] = training_provenance(init.get("training", {}))
     return {**config, "data": data, "init": init}
 
 

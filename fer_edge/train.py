@@ -269,8 +269,8 @@ def _check_resumable(run: Run, recipe: Recipe, description: dict[str, Any]) -> N
     differs = difference(run.read_recipe(), recipe)
     if was.get("data", {}).get("sha256") != description["data"]["sha256"]:
         differs = "the data is another (its hash differs)"
-    if was.get("init", "") != description["init"]:
-        differs = f"init is {was.get('init', '')!r} there and {description['init']!r} here"
+    if was.get("init", {}).get("sha256") != description["init"].get("sha256"):
+        differs = "init is another network (its hash differs)"
     if differs:
         raise ConfigError(
             f"Cannot resume {run.folder}: {differs}. "

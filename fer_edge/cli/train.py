@@ -61,7 +61,7 @@ def train(
     base = run.read_recipe() if resume else read_recipe(name)
     before = run.read_config() if resume else {}
     source = data or str(before.get("data", {}).get("source", "sample"))
-    network = str(find_network(init)) if init else str(before.get("init", ""))
+    network = str(find_network(init)) if init else str(before.get("init", {}).get("file", ""))
     given = {"arch": arch, "epochs": epochs, "seed": seed}
     chosen = with_settings(base, {k: v for k, v in given.items() if v is not None}, set_ or [])
     if not resume:

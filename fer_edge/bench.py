@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from fer_edge import files, metrics
 from fer_edge.candidates import Candidate, Runner
 from fer_edge.coldstart import ColdStart, measure_cold_start
-from fer_edge.evaluate import Evaluation, EvaluationSet, evaluate
+from fer_edge.evaluate import Evaluation, EvaluationSet, check_answers, evaluate
 from fer_edge.machine import describe_machine
 from fer_edge.metrics import Interval
 
@@ -74,7 +74,7 @@ class Result:
         file: Name of its file.
         sha256: Of the file.
         size_bytes: Of the file.
-        n_parameters: Weights and biases.
+        n_parameters: Values that the file holds: before the fold, batch-norm's among them.
         macs: Multiply-accumulates of one run.
         delegate: What ran it: `XNNPACK`, `none` (LiteRT's own kernels), or Keras's backend.
         evaluation: Accuracy.
@@ -101,7 +101,7 @@ class Bench:
 
     Attributes:
         machine: What it ran on.
-        data: Source, hash, split, n and how many images leak from Training.
+        data: Source, hash, split, n and how many images leak from Training, None if unknown.
         results: In the order that was asked for.
     """
 
@@ -112,7 +112,7 @@ class Bench:
     def to_json(self) -> str:
         """Returns the versioned document, raw samples included."""
         document = {"schema_version": SCHEMA_VERSION, **asdict(self)}
-        return json.dumps(document, indent=1) + "\n"
+        return json.dumps(document, indent=1, allow_nan=False) + "\n"
 
     def write(self, path: Path) -> None:
         """Writes the document, whole or not at all."""
@@ -154,6 +154,7 @@ def run_bench(
         progress(f"accuracy of {candidate.name}", number / len(candidates))
         runner = candidate.open(1)
         answers[candidate.name] = runner.probabilities(data.split.images)
+        check_answers(answers[candidate.name], data)
         delegates[candidate.name] = runner.delegate
     latencies = time_candidates(candidates, data.split.images, timer, progress)
     results = []
@@ -184,7 +185,7 @@ def run_bench(
         "sha256": data.sha256,
         "split": data.name,
         "n": len(data.split),
-        "n_leaked": int(data.leaked.sum()),
+        "n_leaked": None if data.leaked is None else int(data.leaked.sum()),
     }
     return Bench(describe_machine(), description, results)
 

@@ -52,7 +52,7 @@ class Candidate:
         path: Its file.
         sha256: Of the file.
         size_bytes: Of the file.
-        n_parameters: Weights and biases.
+        n_parameters: Values that the file holds: before the fold, batch-norm's among them.
         macs: Multiply-accumulates of one run.
         threads: Thread counts that it is timed with.
         open: Opens it with so many threads.
@@ -110,6 +110,10 @@ class TfliteRunner:
             raise ModelFormatError(
                 f"Expected an input of one gray face, (1, h, w, 1), found {spec.shape}."
             )
+        if len(interpreter.output.shape) != 2:
+            raise ModelFormatError(
+                f"Expected an output of shape (1, k), found {interpreter.output.shape}."
+            )
         if spec.dtype == "float32" and input_range is None:
             raise ModelFormatError(
                 "The model takes float32, and nothing says how pixels are scaled for it. "
@@ -121,19 +125,24 @@ class TfliteRunner:
 
     def prepare(self, image: NDArray[np.uint8]) -> NDArray[Any]:
         """Returns the input tensor for one face, uint8 (48, 48)."""
-        spec = self._interpreter.input
         if image.shape != (self._height, self._width):
             import cv2
 
             image = np.asarray(cv2.resize(image, (self._width, self._height)))
-        pixels = image[None, ..., None]
-        if spec.dtype == "uint8":
-            return pixels
-        if spec.dtype == "int8":
-            return (pixels.astype(np.int16) - 128).astype(np.int8)
-        assert self._range is not None  # noqa: S101  (checked when opened)
-        span = self._range.high - self._range.low
-        return np.asarray(pixels * np.float32(span / 255) + np.float32(self._range.low))
+        return self._to_input(image[None, ..., None])
+
+    def _to_input(self, pixels: NDArray[np.uint8]) -> NDArray[Any]:
+        """Returns pixels as the input wants them: scaled to its range, in steps of its scale."""
+        spec = self._interpreter.input
+        if spec.dtype == "uint8" and (spec.scale == 0 or (spec.scale == 1 and not self._range)):
+            return pixels  # as the contract has it: a pixel's byte is the tensor's
+        low, high = (self._range.low, self._range.high) if self._range else (0.0, 255.0)
+        real: NDArray[np.float32] = pixels * np.float32((high - low) / 255) + np.float32(low)
+        if spec.dtype == "float32":
+            return real
+        kind = np.iinfo(spec.dtype)
+        steps = np.rint(real / (spec.scale or 1.0)) + spec.zero_point
+        return np.asarray(np.clip(steps, kind.min, kind.max), spec.dtype)
 
     def probabilities(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Returns float32 (n, k) for faces, uint8 (n, 48, 48)."""
@@ -179,9 +188,10 @@ def _tflite_candidate(
 ) -> Candidate:
     content = file.read_bytes()
     graph = read_graph(content)
+    scaling = None if file.manifest else input_range  # ours take bytes, whatever strangers take
 
     def open_with(n_threads: int) -> TfliteRunner:
-        return TfliteRunner(Interpreter(content, n_threads=n_threads), input_range)
+        return TfliteRunner(Interpreter(content, n_threads=n_threads), scaling)
 
     return Candidate(
         name=prefix + file.variant,
@@ -198,12 +208,13 @@ def _tflite_candidate(
 
 
 def _keras_candidate(model: Model, prefix: str) -> Candidate:
-    from fer_edge.model import KerasRunner, load_model
+    from fer_edge.model import KerasRunner, load_network
     from fer_edge.model_cost import layer_costs
 
     assert model.network is not None  # noqa: S101  (the caller looked)
+    model.check_network()
     content = model.network.read_bytes()
-    network = load_model(model.network)
+    network = load_network(model.network)
     return Candidate(
         name=prefix + "keras",
         variant="keras",

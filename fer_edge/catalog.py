@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from fer_edge.contract import MANIFEST_NAME, Manifest, read_manifest
+from fer_edge.contract import MANIFEST_NAME, Manifest, has_manifest, read_manifest
 from fer_edge.errors import ModelFormatError
 from fer_edge.runs import Run
 
@@ -59,6 +59,11 @@ class Model:
     manifest: Manifest | None
     run: Run | None = None
 
+    def check_network(self) -> None:
+        """Raises ModelFormatError when the float network is not the one that a manifest lists."""
+        if self.network and self.manifest and self.network.name in self.manifest.files:
+            self.manifest.read_file(self.network.parent, self.network.name)
+
     def file(self, variant: str) -> ModelFile:
         """Returns one variant.
 
@@ -69,9 +74,10 @@ class Model:
             if file.variant == variant:
                 return file
         have = ", ".join(file.variant for file in self.files) or "none"
+        source = self.run.folder if self.run else self.name
         raise ModelFormatError(
             f"{self.name} has no {variant} model; it has: {have}. "
-            f"Make it with: fer-edge export {self.name} --{variant}"
+            f"Make it with: fer-edge export {source} --{variant}"
         )
 
 
@@ -91,18 +97,32 @@ def find_model(name: str) -> Model:
         ModelFormatError: There is no such model, or its manifest is damaged.
     """
     path = Path(name)
-    if name in shipped_names() and not path.exists():
-        return _from_folder(name, SHIPPED / name, SHIPPED / name / FLOAT_NETWORK)
     if path.is_file():
         return _from_file(path)
     if Run(path).model.is_file():
         return _from_folder(path.resolve().name, Run(path).export, Run(path).model, Run(path))
     if (path / MANIFEST_NAME).is_file():
         return _from_folder(path.resolve().name, path, path / FLOAT_NETWORK)
+    if name in shipped_names():
+        return _from_folder(name, SHIPPED / name, SHIPPED / name / FLOAT_NETWORK)
     raise ModelFormatError(
         f"There is no model {name!r}. Expected {', '.join(shipped_names()) or 'a shipped name'}, "
         "a run folder with a finished training, an export folder, or a .tflite or .keras file."
     )
+
+
+def find_source(name: str) -> Model:
+    """Returns a model to export or start from: of a run only the network, not its last export.
+
+    Raises:
+        ModelFormatError: There is no such model, or its network is not what its manifest says.
+    """
+    run = Run(Path(name))
+    if run.model.is_file():
+        return Model(run.folder.resolve().name, (), run.model, None, run)
+    model = find_model(name)
+    model.check_network()
+    return model
 
 
 def find_network(name: str) -> Path:
@@ -111,7 +131,7 @@ def find_network(name: str) -> Path:
     Raises:
         ModelFormatError: There is no such model, or it comes without one.
     """
-    network = find_model(name).network
+    network = find_source(name).network
     if network is None:
         raise ModelFormatError(
             f"{name} has no float network. Expected a run folder, a shipped name or a .keras file."
@@ -133,7 +153,7 @@ def _from_folder(name: str, folder: Path, network: Path, run: Run | None = None)
 
 
 def _from_file(path: Path) -> Model:
-    manifest = read_manifest(path.parent) if (path.parent / MANIFEST_NAME).is_file() else None
+    manifest = read_manifest(path.parent) if has_manifest(path.parent) else None
     if manifest and path.name not in manifest.files:
         manifest = None
     if path.suffix == ".keras":

@@ -42,14 +42,13 @@ def measure_cold_start(path: Path) -> ColdStart:
     package = str(Path(__file__).resolve().parent.parent)
     search = os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")]))
     command = [sys.executable, "-m", "fer_edge.coldstart", str(path), str(time.time_ns())]
-    done = subprocess.run(
-        command,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-        env={**os.environ, "PYTHONPATH": search},
-    )
+    environment = {**os.environ, "PYTHONPATH": search}
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, check=False, timeout=300, env=environment
+        )
+    except subprocess.TimeoutExpired as exc:
+        raise ModelFormatError(f"{path} gave no answer within {exc.timeout:.0f} s.") from exc
     if done.returncode:
         raise ModelFormatError(f"{path} does not start: {done.stderr.strip()[-300:]}")
     return ColdStart(**json.loads(done.stdout.splitlines()[-1]))

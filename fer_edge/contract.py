@@ -9,7 +9,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from fer_edge import files
@@ -132,6 +132,12 @@ def describe_file(
     return Artifact(files.sha256_of(path), path.stat().st_size, input, output)
 
 
+def has_manifest(folder: Path) -> bool:
+    """Tells whether a folder's manifest.json is meant to be ours; other tools use the name too."""
+    path = folder / MANIFEST_NAME
+    return path.is_file() and b'"schema_version"' in path.read_bytes()[:MAX_MANIFEST_BYTES]
+
+
 def read_manifest(folder: Path) -> Manifest:
     """Reads and checks the manifest in a folder.
 
@@ -192,8 +198,8 @@ def _check(manifest: Manifest, path: Path) -> None:
     if not 2 <= len(emotions) <= 64 or len(set(emotions)) != len(emotions):
         raise ModelFormatError(f"{path}: expected 2 to 64 different labels, found {emotions}.")
     for name, artifact in manifest.files.items():
-        if Path(name).name != name:
-            raise ModelFormatError(f"{path}: expected plain file names, found {name!r}.")
+        if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts or not name:
+            raise ModelFormatError(f"{path}: expected names inside its folder, found {name!r}.")
         if artifact.input and artifact.input.shape != INPUT_SHAPE:
             raise ModelFormatError(
                 f"{path}: expected {name} to take {INPUT_SHAPE}, found {artifact.input.shape}."

@@ -113,7 +113,7 @@ def _last_words(name: str, returncode: int, stderr: str) -> str:
             f"The {name} converter was killed (signal {-returncode}) before it finished; "
             "nothing was written. Signal 9 is often a lack of memory. Run the export again."
         )
-    operator = re.search(r"op(?:erator|code)?:? '?([A-Z][A-Z0-9_]{2,})", stderr)
+    operator = re.search(r"\bop(?:erator|code)?:? '?([A-Z][A-Z0-9_]{2,})", stderr)
     named = f" It stumbled over the operator {operator[1]}." if operator else ""
     tail = "\n".join(stderr.strip().splitlines()[-8:])
     return f"The {name} converter failed (exit {returncode}).{named} Its last words:\n{tail}"

@@ -110,8 +110,13 @@ def _producer(layer: Any) -> Any:
 
 def _consumer(model: Any, layer: Any) -> Any:
     """Returns the one layer that reads another's output."""
-    (consumer,) = [other for other in model.layers if other is not layer and _reads(other, layer)]
-    return consumer
+    consumers = [other for other in model.layers if other is not layer and _reads(other, layer)]
+    if len(consumers) != 1:
+        raise ConversionError(
+            f"Expected one layer behind {layer.name}, found {len(consumers)}: its scale cannot be "
+            "folded."
+        )
+    return consumers[0]
 
 
 def _reads(reader: Any, layer: Any) -> bool:

@@ -48,9 +48,10 @@ class MissingExtraError(FerEdgeError):
     """
 
     def __init__(self, package: str, *, needed_for: str, extra: str = "train") -> None:
+        what = f"'fer-edge[{extra}]'" if extra else package
         super().__init__(
             f"{package} is needed for {needed_for}, and it is not installed. "
-            f"Install it with: pip install 'fer-edge[{extra}]'"
+            f"Install it with: pip install {what}"
         )
 
 

@@ -21,7 +21,8 @@ class EvaluationSet:
         name: Of the split.
         split: Its images and labels.
         emotions: Class names in label order.
-        leaked: bool, (n,): which images stand, pixel for pixel, in Training as published too.
+        leaked: bool, (n,): which images stand, pixel for pixel, in Training as published too;
+            None where the data set has no train split to look into.
         source: Name of the data set.
         sha256: Of the data set.
     """
@@ -29,7 +30,7 @@ class EvaluationSet:
     name: SplitName
     split: Split
     emotions: tuple[str, ...]
-    leaked: NDArray[np.bool_]
+    leaked: NDArray[np.bool_] | None
     source: str
     sha256: str
 
@@ -68,7 +69,8 @@ class Evaluation:
         n: Images in it.
         top1: Share right.
         macro_f1: Mean F1 over the emotions.
-        leak_free_top1: Share right among the images that are not in Training.
+        leak_free_top1: Share right among the images that are not in Training; None where nobody
+            can know, or none is left.
         per_emotion: By name.
         confusion: Rows are the label, columns the answer; counts.
         against_float: Beside the float reference; None for the reference and for strangers.
@@ -78,7 +80,7 @@ class Evaluation:
     n: int
     top1: Interval
     macro_f1: Interval
-    leak_free_top1: Interval
+    leak_free_top1: Interval | None
     per_emotion: dict[str, EmotionScore]
     confusion: list[list[int]]
     against_float: Comparison | None = None
@@ -92,10 +94,7 @@ def evaluation_set(dataset: Dataset, name: SplitName) -> EvaluationSet:
     """
     split = dataset.split(name)
     train = dataset.splits.get("train")
-    if train is None or not len(train) or name == "train":
-        leaked = np.full(len(split), name == "train")
-    else:
-        leaked = is_leaked(split, train)
+    leaked = is_leaked(split, train) if train is not None and len(train) else None
     source = Path(dataset.source).name
     return EvaluationSet(name, split, dataset.emotions, leaked, source, dataset.sha256)
 
@@ -116,26 +115,34 @@ def evaluate(
     Raises:
         DataError: The answers do not fit the split.
     """
+    check_answers(probabilities, data)
     labels, k = data.split.labels, len(data.emotions)
-    if probabilities.shape != (len(labels), k):
-        raise DataError(
-            f"Expected answers of shape {(len(labels), k)} for the {data.name} split, "
-            f"found {probabilities.shape}. The model was made for other labels."
-        )
     predicted = probabilities.argmax(axis=1)
     right = predicted == labels
     confusion = metrics.confusion_matrix(labels, predicted, k)
-    clean = right[~data.leaked]
+    clean = right[~data.leaked] if data.leaked is not None else right[:0]
     return Evaluation(
         split=data.name,
         n=len(labels),
         top1=metrics.wilson_interval(int(right.sum()), len(right)),
         macro_f1=metrics.macro_f1_interval(confusion),
-        leak_free_top1=metrics.wilson_interval(int(clean.sum()), len(clean)),
+        leak_free_top1=metrics.wilson_interval(int(clean.sum()), len(clean))
+        if len(clean)
+        else None,
         per_emotion=_per_emotion(confusion, data.emotions),
         confusion=confusion.tolist(),
         against_float=None if reference is None else _compare(reference, probabilities, labels),
     )
+
+
+def check_answers(probabilities: NDArray[np.floating], data: EvaluationSet) -> None:
+    """Raises DataError when answers do not fit the split's images and emotions."""
+    expected = (len(data.split), len(data.emotions))
+    if probabilities.shape != expected:
+        raise DataError(
+            f"Expected answers of shape {expected} for the {data.name} split, "
+            f"found {probabilities.shape}. The model was made for other labels."
+        )
 
 
 def _per_emotion(

@@ -23,18 +23,20 @@ from fer_edge.contract import (
     Manifest,
     TensorSpec,
     describe_file,
+    has_manifest,
     write_manifest,
 )
 from fer_edge.converter import run_converter
 from fer_edge.data.clean import clean_training
+from fer_edge.data.sample import sample_dataset
 from fer_edge.data.sources import load_dataset
 from fer_edge.data.split import Dataset, Split
 from fer_edge.deploy import check_fold, fold
-from fer_edge.errors import ConversionError
+from fer_edge.errors import ConversionError, OutputError
 from fer_edge.inspect import read_graph
-from fer_edge.model import load_model
+from fer_edge.model import load_network
 from fer_edge.runs import training_provenance
-from fer_edge.runtime import Interpreter
+from fer_edge.runtime import Interpreter, runtime_version
 
 CALIBRATION_SIZE = 500
 DEPLOYED_NETWORK = "deployed.keras"
@@ -75,11 +77,13 @@ class Exported:
 
     Attributes:
         folder: Where.
+        model: What `bench` takes to measure it.
         manifest: What it holds.
         fold_error: Largest difference of a probability between trained and deployed network.
     """
 
     folder: Path
+    model: str
     manifest: Manifest
     fold_error: float
 
@@ -140,30 +144,35 @@ def export_model(
             "Expected a run folder, a shipped model's name or a .keras file."
         )
     folder = folder or (model.run.export if model.run else Path("exports") / model.name)
-    files.refuse_existing(folder, force=force)
-    dataset = load_dataset(data or _own_data(model))
-    calibration = pick_calibration(dataset, n=export.calibration_size, seed=export.seed)
-    network = load_model(model.network)
-    if network.output_shape[1] != len(dataset.emotions):
+    _refuse_folder(folder, force=force)
+    network = load_network(model.network)
+    emotions, calibration = _labels_and_calibration(model, export, data)
+    if network.output_shape[1] != len(emotions):
         raise ConversionError(
-            f"{model.name} tells {network.output_shape[1]} classes apart, and {dataset.source} "
-            f"has {len(dataset.emotions)}. Expected the data that it was trained on."
+            f"{model.name} tells {network.output_shape[1]} classes apart, and its labels are "
+            f"{', '.join(emotions)}. Expected the data that it was trained on."
         )
     deployed = fold(network)
-    error = check_fold(network, deployed, calibration.images[:64])
+    faces = calibration.images if calibration else _drawn_faces()
+    error = check_fold(network, deployed, faces[:64])
     with files.replacing(folder) as target:
         target.mkdir()
         versions = _convert(deployed, export.variants, calibration, target, say)
         manifest = Manifest(
             name=model.name,
-            emotions=dataset.emotions,
-            files=_describe_files(target, len(dataset.emotions)),
+            emotions=emotions,
+            files=_describe_files(target, len(emotions)),
             training=_training(model),
-            calibration=calibration.provenance if "int8" in export.variants else {},
-            converter={"program": "tflite.py", "fer_edge": __version__, **versions},
+            calibration=calibration.provenance if calibration else {},
+            converter={
+                "program": "tflite.py",
+                "fer_edge": __version__,
+                "runtime": runtime_version(),
+                **versions,
+            },
         )
         write_manifest(target, manifest)
-    return Exported(folder, manifest, error)
+    return Exported(folder, str(model.run.folder if model.run else folder), manifest, error)
 
 
 def check_int8(content: bytes, n_classes: int) -> None:
@@ -186,7 +195,7 @@ def check_int8(content: bytes, n_classes: int) -> None:
 def _convert(
     deployed: Any,
     variants: Sequence[str],
-    calibration: Calibration,
+    calibration: Calibration | None,
     target: Path,
     say: Callable[[str], None],
 ) -> dict[str, str]:
@@ -196,8 +205,10 @@ def _convert(
     with tempfile.TemporaryDirectory() as scratch:
         network, images = Path(scratch) / DEPLOYED_NETWORK, Path(scratch) / "calibration.npy"
         deployed.save(network)
-        np.save(images, calibration.images)
-        arguments = ["--network", str(network), "--out", str(target), "--calibration", str(images)]
+        arguments = ["--network", str(network), "--out", str(target)]
+        if calibration:
+            np.save(images, calibration.images)
+            arguments += ["--calibration", str(images)]
         for variant in converted:
             arguments += ["--variant", variant]
         answer = run_converter("tflite", arguments, say=say)
@@ -206,14 +217,52 @@ def _convert(
     return dict(answer["versions"])
 
 
+def _refuse_folder(folder: Path, *, force: bool) -> None:
+    """Raises OutputError when a folder holds something; `force` replaces an export and no more."""
+    files.refuse_existing(folder, force=force)
+    if folder.exists() and any(folder.iterdir()) and not has_manifest(folder):
+        raise OutputError(
+            f"{folder} holds something that is no export of fer-edge; it was left as it is. "
+            "Choose another folder."
+        )
+
+
+def _labels_and_calibration(
+    model: Model, export: Export, data: str | None
+) -> tuple[tuple[str, ...], Calibration | None]:
+    """Returns the labels, from the model itself where it knows them, and int8's sample.
+
+    Raises:
+        ConversionError: The data is not what the model was trained on, or nobody says what is.
+    """
+    training = _training(model)
+    known = model.manifest.emotions if model.manifest else training.get("data", {}).get("emotions")
+    if "int8" not in export.variants and known:
+        return tuple(known), None
+    dataset = load_dataset(data or _own_data(model))
+    trained_on = training.get("data", {}).get("sha256", dataset.sha256)
+    if trained_on != dataset.sha256:
+        raise ConversionError(
+            f"{model.name} was trained on other data than {dataset.source}: expected SHA-256 "
+            f"{trained_on[:16]}…, found {dataset.sha256[:16]}…. Calibration images have to be "
+            "training images: pass the same data with --data."
+        )
+    calibration = pick_calibration(dataset, n=export.calibration_size, seed=export.seed)
+    return dataset.emotions, calibration if "int8" in export.variants else None
+
+
 def _own_data(model: Model) -> str:
     """Returns the data that a run was trained on; raises ConversionError for other models."""
     if model.run is None:
         raise ConversionError(
-            f"{model.name} does not say where its training images are, and int8 needs some of "
-            "them. Pass the data that it was trained on with --data."
+            f"{model.name} does not say where its training images are, and they are needed. "
+            "Pass the data that it was trained on with --data."
         )
-    return str(model.run.read_config()["data"]["source"])
+    return model.run.data
+
+
+def _drawn_faces() -> NDArray[np.uint8]:
+    return sample_dataset(n_per_class=(10, 1, 1)).split("train").images
 
 
 def _training(model: Model) -> dict[str, Any]:
@@ -238,8 +287,10 @@ def _describe_files(folder: Path, n_classes: int) -> dict[str, Artifact]:
             check_int8(content, n_classes)
         opened = Interpreter(content)
         entries[path.name] = describe_file(path, input=opened.input, output=opened.output)
-    if (folder / DEPLOYED_NETWORK).is_file():
-        entries[DEPLOYED_NETWORK] = describe_file(folder / DEPLOYED_NETWORK)
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder).as_posix()
+        if path.is_file() and name not in entries:
+            entries[name] = describe_file(path)
     return entries
 
 

@@ -5,6 +5,7 @@ model file into memory, and overwriting it in place kills the process that has i
 """
 
 import contextlib
+import errno
 import hashlib
 import os
 import shutil
@@ -40,28 +41,48 @@ def write_text(path: Path, content: str) -> None:
 def replacing(path: Path) -> Iterator[Path]:
     """Yields a temporary path beside `path`, and renames it there when the block succeeds.
 
-    What the block writes may be a file or a folder; an existing folder at `path` is replaced.
+    What the block makes may be a file or a folder; it replaces only its like.
 
     Raises:
         OutputError: The place cannot be written; `path` is as it was.
     """
-    temporary = None
-    try:
+    with _as_output_error(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
-        target = temporary / path.name
-        yield target
-        if path.is_dir() and not path.is_symlink():
-            path.rename(temporary / "replaced")
-        target.replace(path)
+        scratch = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
+    try:
+        made = scratch / path.name
+        with _as_output_error(path):
+            yield made
+        with _as_output_error(path):
+            _move(made, path, scratch / "replaced")
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _move(made: Path, path: Path, aside: Path) -> None:
+    """Renames `made` to `path`; a folder that stands there goes aside, and back if that fails."""
+    if not path.is_dir():
+        made.replace(path)
+        return
+    if not made.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    path.rename(aside)
+    try:
+        made.replace(path)
+    except BaseException:
+        aside.rename(path)
+        raise
+
+
+@contextlib.contextmanager
+def _as_output_error(path: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as exc:
         raise OutputError(
             f"Cannot write {path}: {exc.strerror or exc}. "
             "Nothing was changed there; choose a place with room that you may write to."
         ) from exc
-    finally:
-        if temporary is not None:
-            shutil.rmtree(temporary, ignore_errors=True)
 
 
 def refuse_existing(path: Path, *, force: bool) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from fer_edge.bench import Bench, Result
 from fer_edge.errors import ConfigError, GateError
+from fer_edge.metrics import Interval
 
 COMPARISONS: dict[str, Callable[[float, float], bool]] = {">=": operator.ge, "<=": operator.le}
 _GATE = re.compile(r"^(?P<model>.+)\.(?P<figure>\w+)(?P<sign>>=|<=)(?P<bound>\d+(\.\d+)?)$")
@@ -55,6 +56,14 @@ def parse_gates(text: str) -> list[Gate]:
     return [_parse(part.strip()) for part in text.split(",") if part.strip()]
 
 
+def check_names(gates: Sequence[Gate], names: Sequence[tuple[str, str]]) -> None:
+    """Raises ConfigError when a gate's model is not exactly one of (name, variant)."""
+    for gate in gates:
+        if sum(gate.model in pair for pair in names) != 1:
+            known = ", ".join(name for name, _ in names)
+            raise ConfigError(f"Gate {gate.text!r}: expected one of the models {known}.")
+
+
 def check_gates(gates: Sequence[Gate], bench: Bench) -> list[Verdict]:
     """Returns the verdict of each gate.
 
@@ -82,17 +91,19 @@ def _parse(text: str) -> Gate:
 
 
 def _check(gate: Gate, bench: Bench) -> Verdict:
-    results = [r for r in bench.results if gate.model in (r.name, r.variant)]
-    if len(results) != 1:
-        names = ", ".join(result.name for result in bench.results)
-        raise ConfigError(f"Gate {gate.text!r}: expected one of the models {names}.")
-    found = FIGURES[gate.figure](results[0])
+    check_names([gate], [(r.name, r.variant) for r in bench.results])
+    (result,) = [r for r in bench.results if gate.model in (r.name, r.variant)]
+    found = FIGURES[gate.figure](result)
     return Verdict(gate, found, COMPARISONS[gate.sign](found, gate.bound))
+
+
+def _value(interval: Interval | None) -> float:
+    return interval.value if interval else float("nan")
 
 
 def _agreement(result: Result) -> float:
     against = result.evaluation.against_float
-    return against.agreement.value if against else float("nan")
+    return _value(against.agreement if against else None)
 
 
 def _p50_ms(result: Result) -> float:
@@ -106,7 +117,7 @@ def _p50_ms(result: Result) -> float:
 FIGURES: dict[str, Callable[[Result], float]] = {
     "top1": lambda result: result.evaluation.top1.value,
     "macro_f1": lambda result: result.evaluation.macro_f1.value,
-    "leak_free_top1": lambda result: result.evaluation.leak_free_top1.value,
+    "leak_free_top1": lambda result: _value(result.evaluation.leak_free_top1),
     "agreement": _agreement,
     "size_kib": lambda result: result.size_bytes / 1024,
     "p50_ms": _p50_ms,

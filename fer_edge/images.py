@@ -89,6 +89,18 @@ def to_gray(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return cv2.cvtColor(image, code).astype(np.uint8, copy=False)
 
 
+def encode_image(image: NDArray[np.uint8], suffix: str) -> bytes:
+    """Returns a picture, uint8 (h, w) or (h, w, 3) BGR, as a file's bytes; suffix as `.png`.
+
+    Raises:
+        DataError: The format cannot hold it: JPEG ends at 65,500 pixels a side.
+    """
+    done, encoded = cv2.imencode(suffix, image)
+    if not done:
+        raise DataError(f"OpenCV cannot write a picture of shape {image.shape} as {suffix}.")
+    return encoded.tobytes()
+
+
 def find_images(paths: Iterable[Path]) -> list[Path]:
     """Returns the files to read: files as given, and the pictures in folders, at any depth.
 

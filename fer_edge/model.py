@@ -220,6 +220,27 @@ def load_model(path: str | Path) -> keras.Model:
         ) from exc
 
 
+def load_network(path: str | Path) -> keras.Model:
+    """Loads a trained network: one that `build_model` made, answering logits.
+
+    Raises:
+        ModelFormatError: It cannot be loaded, takes something else, or answers no logits.
+    """
+    network = load_model(path)
+    last = network.layers[-1]
+    if network.input_shape != (None, *INPUT_SHAPE[1:]):
+        raise ModelFormatError(
+            f"Expected {path} to take any number of (48, 48, 1) images, found "
+            f"{network.input_shape}. A deployed network is for converters; name the trained one."
+        )
+    if type(last).__name__ != "Dense" or last.activation.__name__ != "linear":
+        raise ModelFormatError(
+            f"Expected {path} to answer logits from a Dense layer without activation, found "
+            f"{type(last).__name__} {getattr(last, 'activation', '')}."
+        )
+    return network
+
+
 def logits_of(model: keras.Model, images: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Returns float32 (n, k): what a network answers to images, uint8 (n, 48, 48), in inference."""
     answers = model.predict(images[..., None], batch_size=256, verbose=0)

@@ -43,9 +43,16 @@ class BenchPlan:
 
 
 def make_plan(
-    names: Sequence[str], *, data: str, split: SplitName, input_range: str | None = None
+    names: Sequence[str], *, data: str | None, split: SplitName, input_range: str | None = None
 ) -> BenchPlan:
     """Returns the plan for models by name.
+
+    Args:
+        names: As `find_model` takes them.
+        data: What to measure on; by default what the first run among them was trained on, else
+            the drawn sample.
+        split: Of the data.
+        input_range: `LOW,HIGH` for strangers' float inputs.
 
     Raises:
         ModelFormatError: A model is absent, damaged, or made for other emotions than the data.
@@ -54,13 +61,14 @@ def make_plan(
     """
     scaling = parse_input_range(input_range) if input_range else None
     models = tuple(find_model(name) for name in names)
-    evaluated = evaluation_set(load_dataset(data), split)
+    source = data or next((model.run.data for model in models if model.run), "sample")
+    evaluated = evaluation_set(load_dataset(source), split)
     ours = [model for model in models if model.manifest or model.network]
     candidates = []
     for model in models:
         if model.manifest and model.manifest.emotions != evaluated.emotions:
             raise ModelFormatError(
-                f"{model.name} answers {', '.join(model.manifest.emotions)}, and {data} is "
+                f"{model.name} answers {', '.join(model.manifest.emotions)}, and {source} is "
                 f"labelled {', '.join(evaluated.emotions)}. Expected the same, in the same order."
             )
         prefix = f"{model.name}/" if len(ours) > 1 and model in ours else ""

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,7 +14,7 @@ from fer_edge import files
 from fer_edge.catalog import ModelFile, find_model
 from fer_edge.errors import DataError, ModelFormatError, OutputError
 from fer_edge.faces import Detector, make_detector
-from fer_edge.images import find_images, is_video, read_frames, read_image
+from fer_edge.images import encode_image, find_images, is_video, read_frames, read_image
 from fer_edge.predict import Face, annotate, read_faces
 from fer_edge.runtime import Interpreter
 
@@ -113,7 +112,7 @@ def walk_pictures(
         skip: Told of each file that is skipped.
 
     Raises:
-        DataError: There is nothing to read, or `strict` and a file cannot be read.
+        DataError: Nothing could be read, or `strict` and a file cannot be read.
     """
     found = find_images(paths)
     if not found:
@@ -121,14 +120,15 @@ def walk_pictures(
             f"There is no picture in {', '.join(map(str, paths))}. "
             "Expected JPEG, PNG, BMP or WebP files, films, or folders of pictures."
         )
+    n_read = 0
     for path in found:
         try:
-            if is_video(path):
-                yield from _frames(path, every_s)
-            else:
-                yield Picture(path, read_image(path))
+            for picture in _frames(path, every_s) if is_video(path) else _picture(path):
+                n_read += 1
+                yield picture
         except DataError as exc:
-            if strict:
+            # With nothing read, the last bad file of all is an error and not one to pass over.
+            if strict or (not n_read and path == found[-1]):
                 raise
             skip(Skipped(path, str(exc)))
 
@@ -155,9 +155,11 @@ class SavedCopies:
         while name in self._taken:
             name, number = f"{stem}-{number}", number + 1
         self._taken.add(name)
-        _, encoded = cv2.imencode(".jpg", annotate(picture.image, faces, emotions))
         path = self._folder / f"{name}.jpg"
-        files.write_bytes(path, encoded.tobytes())
+        if path.resolve() == picture.path.resolve():
+            raise OutputError(f"{path} is the picture itself. Save the copies in another folder.")
+        encoded = encode_image(annotate(picture.image, faces, emotions), ".jpg")
+        files.write_bytes(path, encoded)
         return path
 
 
@@ -176,6 +178,10 @@ def _model_file(name: str) -> ModelFile:
     """Returns the int8 file of a model, or the one file that was named."""
     model = find_model(name)
     return model.files[0] if len(model.files) == 1 else model.file("int8")
+
+
+def _picture(path: Path) -> Iterator[Picture]:
+    yield Picture(path, read_image(path))
 
 
 def _frames(path: Path, every_s: float) -> Iterator[Picture]:

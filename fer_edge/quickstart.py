@@ -17,6 +17,7 @@ from fer_edge.train import Epoch, Listener, train
 RECIPE = "quickstart"
 ROUNDS = 100
 SHEET = "faces.png"
+ALONE = "runs/mine"  # where the commands that are named put their results
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,8 @@ def run_quickstart(folder: Path, steps: Steps, *, force: bool = False) -> Quicks
     Raises:
         OutputError: The folder holds something and not `force`.
     """
-    from fer_edge.data.sheet import contact_sheet, encode_png
+    from fer_edge.data.sheet import contact_sheet
+    from fer_edge.images import encode_image
 
     files.refuse_existing(folder, force=force)
     run, recipe = Run(folder), quickstart_recipe()
@@ -75,24 +77,24 @@ def run_quickstart(folder: Path, steps: Steps, *, force: bool = False) -> Quicks
     )
     dataset = load_dataset("sample")
     sheet = contact_sheet(dataset.split("train"), dataset.emotions, title="sample, train")
-    files.write_bytes(folder / SHEET, encode_png(sheet))
+    files.write_bytes(folder / SHEET, encode_image(sheet, ".png"))
     steps.begin(
         "2/4 train",
         f"the {recipe.arch} network for {recipe.epochs} epochs",
-        f"fer-edge train --data sample --recipe {RECIPE} --out {folder}",
+        f"fer-edge train --data sample --recipe {RECIPE} --out {ALONE}",
     )
     best = train(dataset, recipe, run, listener=steps.listener)
     steps.begin(
         "3/4 quantize",
         "to full int8, calibrated on training faces; float16 and dynamic range beside it",
-        f"fer-edge export {folder} --int8 --float16 --dynamic",
+        f"fer-edge export {ALONE} --int8 --float16 --dynamic",
     )
     export = Export(("int8", "float16", "dynamic"))
     exported = export_model(find_model(str(folder)), export, force=force, say=steps.say)
     steps.begin(
         "4/4 measure",
         "every variant on the test faces, which neither training nor calibration has seen",
-        f"fer-edge bench {folder} --data sample --split test",
+        f"fer-edge bench {ALONE} --split test",
     )
     plan = make_plan([str(folder)], data="sample", split="test")
     bench = run_bench(plan.candidates, plan.data, Timer(ROUNDS), progress=steps.progress)

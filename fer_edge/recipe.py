@@ -28,9 +28,9 @@ class Recipe:
         seed: Of weights, order, augmentation and dropout.
         optimizer: `adamw`, or `sgd` with Nesterov momentum 0.9.
         learning_rate: At its peak.
-        warmup_epochs: Linear rise from zero to the peak.
-        schedule: After warm-up: `cosine` to zero, or `plateau`, which stays at the peak and is
-            divided by five after `plateau_patience` epochs without a better validation top-1.
+        warmup_epochs: Linear rise from zero to the peak, of the `cosine` schedule.
+        schedule: `cosine` to zero, or `plateau`, which starts at the peak and is divided by five
+            after `plateau_patience` epochs without a better validation top-1.
         plateau_patience: Epochs, for the `plateau` schedule.
         weight_decay: Decoupled, on kernels only.
         label_smoothing: Share of each target that is spread over all classes.
@@ -133,6 +133,8 @@ def recipe_from_dict(values: dict[str, Any]) -> Recipe:
     """
     plain = dict(values)
     augmentation = plain.pop("augmentation", {})
+    if not isinstance(augmentation, dict):
+        raise ConfigError(f"Expected [augmentation] as a table, found {augmentation!r}.")
     for cls, given in ((Recipe, plain), (Augmentation, augmentation)):
         known = [spec.name for spec in dataclasses.fields(cls)]
         if unknown := [name for name in given if name not in known]:

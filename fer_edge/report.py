@@ -3,13 +3,22 @@
 import contextlib
 import dataclasses
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import shlex
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table as RichTable
 
 from fer_edge import tables
@@ -27,7 +36,7 @@ JSON_VERSION = 1
 
 def print_text(text: str) -> None:
     """Prints a finished document on stdout, untouched."""
-    Console(soft_wrap=True, highlight=False, markup=False).print(text.rstrip("\n"))
+    sys.stdout.write(text.rstrip("\n") + "\n")
 
 
 def print_json(kind: str, content: dict[str, Any]) -> None:
@@ -66,28 +75,59 @@ def working(what: str) -> Iterator[Callable[[str], None]]:
 def progress() -> Iterator[Callable[[str, float], None]]:
     """Shows a bar; yields a function of what is being done and the share that is done."""
     with _bar() as bar:
-        task = bar.add_task("", total=1.0)
-        yield lambda what, share: bar.update(task, description=what, completed=share)
+        yield _shares(bar)
 
 
 @contextlib.contextmanager
 def training_progress(n_epochs: int) -> Iterator[Listener]:
     """Shows the steps of an epoch as a bar with the time left, and a line for each epoch."""
     with _bar() as bar:
-        task = bar.add_task("training", total=float(n_epochs))
+        yield _listener(bar, n_epochs)
 
-        def started(report: CleaningReport | None, first_epoch: int) -> None:
-            if report:
-                bar.console.print(f"[dim]{describe_cleaning(report)}[/]")
-            if first_epoch > 1:
-                bar.console.print(f"[dim]going on at epoch {first_epoch}[/]")
-            bar.update(task, completed=first_epoch - 1)
 
-        def stepped(epoch: int, step: int, n_steps: int, loss: float) -> None:
-            text = f"epoch {epoch}/{n_epochs}, loss {loss:.3f}"
-            bar.update(task, description=text, completed=epoch - 1 + step / n_steps)
+@contextlib.contextmanager
+def quickstart_steps(n_epochs: int) -> Iterator[Steps]:
+    """Shows the steps of the quickstart as they begin, all on one terminal's last line."""
+    with _bar() as bar:
 
-        yield Listener(started, stepped, lambda row: bar.console.print(describe_epoch(row)))
+        def begin(title: str, does: str, alone: str) -> None:
+            for task in bar.task_ids:
+                bar.remove_task(task)
+            bar.console.print(f"\n[bold]{escape(title)}[/]  {escape(does)}")
+            bar.console.print(f"      [dim]alone:[/] [cyan]{escape(alone)}[/]")
+
+        def say(text: str) -> None:
+            bar.console.print(f"      {escape(text)}")
+
+        yield Steps(begin, _listener(bar, n_epochs), _shares(bar), say)
+
+
+def _shares(bar: Progress) -> Callable[[str, float], None]:
+    """Returns a function that moves a task of a bar; the task appears with the first call."""
+    tasks: list[TaskID] = []
+
+    def show(what: str, share: float) -> None:
+        if not tasks:
+            tasks.append(bar.add_task(what, total=1.0))
+        bar.update(tasks[0], description=what, completed=share)
+
+    return show
+
+
+def _listener(bar: Progress, n_epochs: int) -> Listener:
+    """Returns a training's listener that moves a bar."""
+    show = _shares(bar)
+
+    def started(report: CleaningReport | None, first_epoch: int) -> None:
+        if report:
+            bar.console.print(f"[dim]{describe_cleaning(report)}[/]")
+        if first_epoch > 1:
+            bar.console.print(f"[dim]going on at epoch {first_epoch}[/]")
+
+    def stepped(epoch: int, step: int, n_steps: int, loss: float) -> None:
+        show(f"epoch {epoch}/{n_epochs}, loss {loss:.3f}", (epoch - 1 + step / n_steps) / n_epochs)
+
+    return Listener(started, stepped, lambda row: bar.console.print(describe_epoch(row)))
 
 
 def describe_epoch(row: Epoch) -> str:
@@ -129,9 +169,9 @@ def show_export(done: Exported) -> None:
         (name, tables.size(artifact.size_bytes), artifact.sha256[:16])
         for name, artifact in done.manifest.files.items()
     )
-    title = f"{done.folder} (folding changed no probability by more than {done.fold_error:.1g})"
+    title = f"{done.folder} (fold checked on 64 faces: largest change {done.fold_error:.1e})"
     show_table(Table(title, ("file", "size", "SHA-256"), rows))
-    say(f"Next: fer-edge bench {done.folder}")
+    say(f"Next: fer-edge bench {done.model}")
 
 
 def show_bench(bench: Bench, written: Path | None) -> None:
@@ -149,24 +189,24 @@ def show_bench(bench: Bench, written: Path | None) -> None:
         say(f"Raw samples: {written}")
 
 
-def bench_markdown(bench: Bench, models: Sequence[str], options: Mapping[str, Any]) -> str:
-    """Returns a benchmark as a Markdown document that names its command, without its folders."""
+def bench_markdown(bench: Bench, arguments: Sequence[str]) -> str:
+    """Returns a benchmark as a Markdown document that names the command that wrote it."""
     machine = bench.machine
-    words = [*(Path(model).name for model in models)]
-    words += [f"--{name} {Path(str(value)).name}" for name, value in options.items() if value]
+    leaked = bench.data["n_leaked"]
     versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
     hashes = "".join(
         f"- `{r.name}`: {r.file}, run by {r.delegate}, SHA-256 `{r.sha256}`\n"
         for r in bench.results
     )
     return (
-        f"# Benchmarks\n\nWritten by this command, not by hand:\n\n```sh\nfer-edge bench "
-        f"{' '.join(words)} --markdown docs/BENCHMARKS.md\n```\n\n"
+        "# Benchmarks\n\nWritten by this command, not by hand:\n\n```sh\nfer-edge "
+        f"{shlex.join(arguments)}\n```\n\n"
         f"Machine: {machine['cpu']}, {machine['n_cpus']} CPUs, {machine['system']}, load "
         f"{machine['load_average'][0]} at the end; {machine['runtime']}; "
         f"Python {machine['python']}; {versions}.\n\n"
-        f"{bench.data['n_leaked']} of the {bench.data['n']} images also stand in Training; "
-        "leak-free leaves them out. p is McNemar's, exact, against the float network.\n\n"
+        f"{'An unknown number' if leaked is None else leaked} of the {bench.data['n']} images also "
+        "stand in Training; leak-free leaves them out. p is McNemar's, exact, against the float "
+        "network. Parameters are the values in a file: before the fold, batch-norm's too.\n\n"
         + "\n".join(table.to_markdown() for table in tables.bench_tables(bench))
         + f"\nModels:\n\n{hashes}"
     )
@@ -198,19 +238,6 @@ def _bar() -> Progress:
         disable=not console.is_terminal,
         transient=True,
     )
-
-
-@contextlib.contextmanager
-def quickstart_steps(n_epochs: int) -> Iterator[Steps]:
-    """Shows the steps of the quickstart as they begin."""
-    console = _stderr()
-
-    def begin(title: str, does: str, alone: str) -> None:
-        console.print(f"\n[bold]{escape(title)}[/]  {escape(does)}")
-        console.print(f"      [dim]alone:[/] [cyan]{escape(alone)}[/]")
-
-    with training_progress(n_epochs) as listener, progress() as bar:
-        yield Steps(begin, listener, bar, lambda text: console.print(f"      {escape(text)}"))
 
 
 def show_quickstart(done: Quickstart) -> None:

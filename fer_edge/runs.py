@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from fer_edge import __version__, files
+from fer_edge.contract import MANIFEST_NAME
 from fer_edge.data.split import Dataset
-from fer_edge.errors import ConfigError, MissingExtraError
+from fer_edge.errors import ConfigError, MissingExtraError, OutputError
 from fer_edge.recipe import Recipe, recipe_from_dict
 
 
@@ -58,9 +59,13 @@ class Run:
 
     def clear(self) -> None:
         """Removes what an earlier training left: none of it belongs to the next one."""
-        for path in (self.model, self.history, self.curves, self.bench, self.checkpoint):
-            path.unlink(missing_ok=True)
-        shutil.rmtree(self.export, ignore_errors=True)
+        try:
+            for path in (self.model, self.history, self.curves, self.bench, self.checkpoint):
+                path.unlink(missing_ok=True)
+            if (self.export / MANIFEST_NAME).is_file():
+                shutil.rmtree(self.export)
+        except OSError as exc:
+            raise OutputError(f"Cannot replace the run in {self.folder}: {exc.strerror}.") from exc
 
     def read_config(self) -> dict[str, Any]:
         """Returns what config.toml says.
@@ -75,6 +80,11 @@ class Run:
                 f"{self.folder} is not a run folder: its config.toml cannot be read ({exc}). "
                 "Expected a folder that fer-edge train has made."
             ) from exc
+
+    @property
+    def data(self) -> str:
+        """The data set that it was trained on; raises as `read_config` does."""
+        return str(self.read_config().get("data", {}).get("source", "sample"))
 
     def read_recipe(self) -> Recipe:
         """Returns the recipe that the run was started with; raises as `read_config` does."""
@@ -151,14 +161,16 @@ def source_commit() -> str:
         return ""
     try:
         commit = _git(top, "rev-parse", "HEAD")
-        return commit + ("+" if _git(top, "status", "--porcelain", "--", "fer_edge") else "")
+        return commit + (
+            "+" if _git(top, "status", "--porcelain", "--", "fer_edge", "converters") else ""
+        )
     except (OSError, subprocess.SubprocessError):
         return ""
 
 
 def _absolute(source: str) -> str:
     """Returns a path as one that works from every folder; `sample` stays what it is."""
-    return str(Path(source).resolve()) if Path(source).exists() else source
+    return source if source == "sample" else str(Path(source).resolve())
 
 
 def _git(folder: Path, *arguments: str) -> str:

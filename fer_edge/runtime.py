@@ -115,7 +115,9 @@ def _interpreter_module() -> Any:
         try:
             from tflite_runtime import interpreter  # 32-bit ARM has no LiteRT wheel
         except ImportError as exc:
-            raise MissingExtraError("ai-edge-litert", needed_for="running models") from exc
+            raise MissingExtraError(
+                "ai-edge-litert", needed_for="running models", extra=""
+            ) from exc
     return interpreter
 
 

@@ -76,7 +76,7 @@ def _summary_row(result: Result) -> tuple[str, ...]:
     return (
         result.name,
         percent(evaluation.top1),
-        percent(evaluation.leak_free_top1),
+        percent(evaluation.leak_free_top1) if evaluation.leak_free_top1 else "–",
         percent(evaluation.macro_f1),
         percent(against.agreement) if against else "–",
         f"{against.mcnemar_p:.2g}" if against else "–",
@@ -172,7 +172,7 @@ def model_table(arch: str, costs: Sequence[LayerCost]) -> Table:
         "",
         f"{sum(cost.n_parameters for cost in costs):,}",
         f"{sum(cost.macs for cost in costs):,}",
-        f"{max(cost.activation_bytes for cost in costs) / 1024:.1f} (peak)",
+        f"{max(cost.activation_bytes for cost in costs) / 1024:.1f} (largest)",
     )
     columns = ("layer", "kind", "output", "parameters", "MACs", "activations, KiB in int8")
     return Table(arch, columns, (*rows, totals))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import io
+import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -25,7 +26,7 @@ from fer_edge.data.clean import CleaningReport, clean_training
 from fer_edge.data.split import Dataset
 from fer_edge.errors import ConfigError
 from fer_edge.lookahead import map_ahead
-from fer_edge.model import build_model, import_keras, load_model, logits_of
+from fer_edge.model import build_model, import_keras, load_network, logits_of
 from fer_edge.objective import class_weights, compile_model, smoothed_targets, start_from
 from fer_edge.recipe import Recipe, difference
 from fer_edge.runs import Run, describe_run, write_config
@@ -111,8 +112,8 @@ def train(
     report = None
     if recipe.clean:
         dataset, report = clean_training(dataset)
-    trainer = _Trainer(dataset, recipe, init)
     state = checkpoint.load(run.checkpoint) if resume else None
+    trainer = _Trainer(dataset, recipe, init="" if state else init)
     if state is None:
         run.clear()
         description["cleaning"] = dataclasses.asdict(report) if report else {}
@@ -144,7 +145,7 @@ class _Trainer:
         self.class_weights = class_weights(counts, recipe.class_weights)
         self.model = self._build(fast_training=True)
         if init:
-            start_from(self.model, load_model(init))
+            start_from(self.model, load_network(init))
         self.optimizer = compile_model(self.model, recipe, self.n_steps)
         self.averaged: Weights = []
         self.history: list[Epoch] = []
@@ -173,6 +174,11 @@ class _Trainer:
         for step, (images, targets, weights) in enumerate(self._batches(number), start=1):
             batch_loss = float(np.ravel(self.model.train_on_batch(images, targets, weights))[0])
             loss += (batch_loss - loss) / step
+            if not math.isfinite(loss):
+                raise ConfigError(
+                    f"The loss is {loss} at step {step} of epoch {number}: the training has blown "
+                    f"up. Lower learning_rate, which is {self.recipe.learning_rate}."
+                )
             if step % AVERAGE_EVERY == 0 or step == self.n_steps:
                 self._average()
             stepped(number, step, self.n_steps, loss)

@@ -4,7 +4,7 @@ import os
 import sys
 from pathlib import Path
 
-os.environ.update(COLUMNS="100", TERM="dumb", NO_COLOR="1")
+os.environ.update(COLUMNS="100", TERM="dumb", NO_COLOR="1", _TYPER_FORCE_DISABLE_TERMINAL="1")
 
 from typer.testing import CliRunner
 

@@ -76,16 +76,11 @@ def test_imports_point_one_way(path: Path) -> None:
             assert own in ONLY_IN[top], f"{own} must not import {top}"
 
 
-def test_every_layer_names_modules_that_exist_or_are_planned() -> None:
-    existing = {part(path) for path in modules()}
-    assert existing - set(LAYER_OF) == set()
-
-
 def test_no_file_is_two_ideas() -> None:
     too_long = {
         str(path.relative_to(ROOT)): n
         for path in [*modules(), *(ROOT / "converters").glob("*.py")]
-        if (n := len(path.read_text().splitlines())) > 330
+        if (n := len(path.read_text().splitlines())) > 310
     }
     assert too_long == {}
 

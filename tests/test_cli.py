@@ -214,16 +214,16 @@ def test_interrupting_a_training_exits_130(drawn_csv: Path, tmp_path: Path) -> N
     import time
 
     out = tmp_path / "run"
-    command = [sys.executable, "-m", "fer_edge", "train", "--data", str(drawn_csv)]
-    command += ["--arch", "nano", "--epochs", "500", "--out", str(out)]
-    with subprocess.Popen(
-        command,
-        cwd=ROOT,
-        stderr=subprocess.PIPE,
-        text=True,
-        # A shell that runs tests in the background has them, and us, ignore SIGINT.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
-    ) as process:
+    options = ["train", "--data", str(drawn_csv), "--arch", "nano", "--epochs", "500"]
+    arguments = ["fer-edge", *options, "--out", str(out)]
+    # A shell that runs the tests in the background has them, and so us, ignore SIGINT.
+    script = (
+        "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        f"from fer_edge.cli import main; sys.argv = {arguments}\n"
+        "main()"
+    )
+    command = [sys.executable, "-c", script]
+    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as process:
         deadline = time.monotonic() + 120
         while not Run(out).checkpoint.exists() and time.monotonic() < deadline:
             time.sleep(0.05)
@@ -237,20 +237,45 @@ def test_interrupting_a_training_exits_130(drawn_csv: Path, tmp_path: Path) -> N
     assert "Traceback" not in errors
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_an_unwritable_folder(tmp_path: Path) -> None:
-    tmp_path.chmod(0o500)
-    done = invoke("data", "show", "sample", "--out", tmp_path / "sheet.png")
+def test_an_unwritable_folder() -> None:
+    """Nobody can make files in /proc, root included."""
+    done = invoke("data", "show", "sample", "--out", "/proc/sheets/sheet.png")
     assert (done.exit_code, "Cannot write" in done.stderr) == (1, True)
 
 
 def test_a_full_disk_leaves_nothing(tmp_path: Path) -> None:
-    """/dev/full refuses every write with ENOSPC."""
-    from fer_edge import files
-    from fer_edge.errors import OutputError
-
-    if not Path("/dev/full").exists():
-        pytest.skip("this system has no /dev/full")
-    with pytest.raises(OutputError, match="No space left"), files.replacing(tmp_path / "out"):
-        Path("/dev/full").write_bytes(b"x")
+    """A process that may write 4 KiB a file, which is what a full disk looks like to it."""
+    script = (
+        "import resource, signal, sys\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))\n"
+        "from fer_edge.cli import main\n"
+        "sys.argv = ['fer-edge', 'data', 'show', 'sample', '--out', 'sheet.png']\nmain()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, "Cannot write" in done.stderr) == (1, True), done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_lone_broken_picture_is_an_error(exported: Run, tmp_path: Path) -> None:
+    (tmp_path / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n broken")
+    done = invoke("predict", tmp_path / "broken.png", "--model", exported.folder)
+    assert (done.exit_code, "broken.png" in done.stderr) == (1, True)
+
+
+def test_copies_never_replace_the_pictures(exported: Run, picture: Path) -> None:
+    original = picture.with_suffix(".jpg")
+    image = cv2.imread(str(picture))
+    assert image is not None
+    cv2.imwrite(str(original), image)
+    before = original.read_bytes()
+    options = ("--model", exported.folder, "--save", original.parent, "--force")
+    done = invoke("predict", original, *options)
+    assert (done.exit_code, original.read_bytes() == before) == (1, True)

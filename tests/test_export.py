@@ -49,12 +49,16 @@ def test_weights_are_quantized_per_channel(exported: Run) -> None:
 
     content = (exported.export / "int8.tflite").read_bytes()
     graph = schema.ModelT.InitFromObj(schema.Model.GetRootAs(content, 0)).subgraphs[0]
-    scales = [
-        len(t.quantization.scale)
-        for t in graph.tensors
-        if t.shape is not None and len(t.shape) == 4
+    tensors = {t.name.decode(): t for t in graph.tensors}
+    kernels = [
+        tensors[op.inputs[1].name]
+        for op in read_graph(content).operators
+        if op.name in ("CONV_2D", "DEPTHWISE_CONV_2D")
     ]
-    assert max(scales) == 56 * 3  # the widest kernel has one scale an output channel
+    assert len(kernels) == 12
+    for kernel in kernels:
+        axis = kernel.quantization.quantizedDimension
+        assert len(kernel.quantization.scale) == kernel.shape[axis] >= 16
 
 
 @pytest.mark.parametrize(

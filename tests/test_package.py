@@ -6,7 +6,6 @@ import re
 import shutil
 import subprocess
 import sys
-import tomllib
 import venv
 import zipfile
 from collections.abc import Sequence
@@ -33,7 +32,7 @@ def run_in(folder: Path, command: Sequence[str], **extra: str) -> str:
         check=False,
     )
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    return done.stdout + done.stderr
+    return done.stdout
 
 
 @pytest.fixture(scope="module")
@@ -61,8 +60,10 @@ def test_the_installed_wheel_exports(wheel: Path, exported: Run, tmp_path: Path)
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(site)
     shutil.copytree(exported.folder, tmp_path / "run", ignore=shutil.ignore_patterns("export"))
-    command = [sys.executable, "-m", "fer_edge", "export", "run", "--int8"]
-    run_in(tmp_path, command, PYTHONPATH=str(site), PYTHONSAFEPATH="1")
+    paths = {"PYTHONPATH": str(site), "PYTHONSAFEPATH": "1"}
+    where = [sys.executable, "-c", "import fer_edge; print(fer_edge.__file__)"]
+    assert run_in(tmp_path, where, **paths).startswith(str(site))
+    run_in(tmp_path, [sys.executable, "-m", "fer_edge", "export", "run", "--int8"], **paths)
     manifest = json.loads((tmp_path / "run/export/manifest.json").read_text())
     assert set(manifest["files"]) == {"float32.tflite", "int8.tflite"}
 
@@ -124,8 +125,3 @@ def test_the_base_install_predicts(wheel: Path, tmp_path: Path) -> None:
     output = run_in(tmp_path, [str(tmp_path / "edge/bin/fer-edge"), "predict", "p.png", "--json"])
     (face,) = json.loads(output)["faces"]
     assert sum(face["probabilities"].values()) == pytest.approx(1, abs=0.03)
-
-
-def test_the_train_extra_meets_the_converters_pins() -> None:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    assert "tensorflow==2.21.0" in project["optional-dependencies"]["train"]

@@ -78,9 +78,12 @@ def test_a_killed_process_loses_at_most_one_epoch(drawn_csv: Path, tmp_path: Pat
         from pathlib import Path
         from fer_edge.data.sources import load_dataset
         from fer_edge.runs import Run
-        from fer_edge.train import train
+        import time
+        from fer_edge.train import Listener, train
         from tests.test_train import SHORT
-        train(load_dataset({str(drawn_csv)!r}), SHORT, Run(Path({str(run.folder)!r})))
+        slowly = Listener(finished_epoch=lambda _row: time.sleep(5))
+        run = Run(Path({str(run.folder)!r}))
+        train(load_dataset({str(drawn_csv)!r}), SHORT, run, listener=slowly)
     """
     command = [sys.executable, "-c", textwrap.dedent(script)]
     with subprocess.Popen(command, cwd=Path(__file__).parents[1]) as process:

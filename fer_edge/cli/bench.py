@@ -1,11 +1,12 @@
 """`fer-edge bench`: accuracy and latency of models, side by side."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from fer_edge.cli.options import Data, Force, Json, OutFile, SplitOption
+from fer_edge.cli.options import Force, Json, OutFile, SplitOption
 
 
 def bench(
@@ -16,7 +17,16 @@ def bench(
         ),
     ],
     *,
-    data: Data = "sample",
+    data: Annotated[
+        str | None,
+        typer.Option(
+            "--data",
+            "-d",
+            help="sample, or a FER2013 CSV (plain, .gz or .xz).",
+            metavar="SRC",
+            show_default="the run's own; else sample",
+        ),
+    ] = None,
     split: SplitOption = "validation",
     gate: Annotated[
         str | None,
@@ -48,11 +58,12 @@ def bench(
     """
     from fer_edge import files, report
     from fer_edge.bench import Timer, run_bench
-    from fer_edge.gates import check_gates, parse_gates, raise_missed
+    from fer_edge.gates import check_gates, check_names, parse_gates, raise_missed
     from fer_edge.plan import make_plan, record_scores
 
     gates = parse_gates(gate or "")
     plan = make_plan(models, data=data, split=split, input_range=input_range)
+    check_names(gates, [(c.name, c.variant) for c in plan.candidates])
     target = out or plan.default_output()
     for path in filter(None, (target, markdown)):
         files.refuse_existing(path, force=force)
@@ -65,8 +76,7 @@ def bench(
     if record:
         record_scores(done, plan)
     if markdown:
-        options = {"data": data, "split": split, "input-range": input_range, "rounds": rounds}
-        files.write_text(markdown, report.bench_markdown(done, models, options))
+        files.write_text(markdown, report.bench_markdown(done, sys.argv[1:]))
     if as_json:
         report.print_text(done.to_json())
     else:

@@ -26,8 +26,9 @@ def show(
     Example: `fer-edge data show fer2013.csv --split validation --out sheet.png`
     """
     from fer_edge import files
-    from fer_edge.data.sheet import contact_sheet, encode_png
+    from fer_edge.data.sheet import contact_sheet
     from fer_edge.data.sources import load_dataset
+    from fer_edge.images import encode_image
 
     files.refuse_existing(out, force=force)
     dataset = load_dataset(source)
@@ -35,5 +36,5 @@ def show(
     sheet = contact_sheet(
         dataset.split(split), dataset.emotions, title=title, columns=columns, seed=seed
     )
-    files.write_bytes(out, encode_png(sheet))
+    files.write_bytes(out, encode_image(sheet, ".png"))
     typer.echo(str(out))

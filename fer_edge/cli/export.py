@@ -31,6 +31,9 @@ def export(
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Folder.", show_default="RUN/export")
     ] = None,
+    calibration_size: Annotated[
+        int, typer.Option(help="Training images that int8 is calibrated on.", min=1)
+    ] = 500,
     seed: Seed = 0,
     force: Force = False,
 ) -> None:
@@ -39,10 +42,10 @@ def export(
     Example: `fer-edge export runs/mine --int8 --float16`
     """
     from fer_edge import report
-    from fer_edge.catalog import find_model
+    from fer_edge.catalog import find_source
     from fer_edge.export import Export, export_model
 
-    found = find_model(model)
+    found = find_source(model)
     flags = {
         "int8": int8,
         "float16": float16,
@@ -50,7 +53,7 @@ def export(
         "saved_model": saved_model,
         "keras": keras,
     }
-    wanted = Export(tuple(name for name, flag in flags.items() if flag), seed=seed)
+    wanted = Export(tuple(name for name, flag in flags.items() if flag), seed, calibration_size)
     with report.working(f"exporting {found.name}") as say:
         done = export_model(found, wanted, data=data, folder=out, force=force, say=say)
     report.show_export(done)

@@ -58,10 +58,12 @@ def train(
 
     name = recipe or (arch if arch in shipped_recipes() else "small")
     run = Run(out or Path("runs") / (arch or Path(name).stem))
-    base = run.read_recipe() if resume else read_recipe(name)
+    base = read_recipe(name) if recipe or not resume else run.read_recipe()
     before = run.read_config() if resume else {}
-    source = data or str(before.get("data", {}).get("source", "sample"))
-    network = str(find_network(init)) if init else str(before.get("init", {}).get("file", ""))
+    source = data or (run.data if resume else "sample")
+    network = (
+        str(find_network(init).resolve()) if init else str(before.get("init", {}).get("file", ""))
+    )
     given = {"arch": arch, "epochs": epochs, "seed": seed}
     chosen = with_settings(base, {k: v for k, v in given.items() if v is not None}, set_ or [])
     if not resume:

@@ -8,6 +8,7 @@ import contextlib
 import hashlib
 import json
 import os
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -24,13 +25,14 @@ def cache_folder() -> Path:
     """Returns where caches live: FER_EDGE_CACHE, else `fer-edge` in the user's cache folder."""
     if chosen := os.environ.get("FER_EDGE_CACHE"):
         return Path(chosen)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "fer-edge"
+    home = Path(os.environ.get("HOME") or tempfile.gettempdir())
+    return Path(os.environ.get("XDG_CACHE_HOME") or home / ".cache") / "fer-edge"
 
 
 def content_hash(path: Path) -> str:
     """Returns the SHA-256 of a file, remembered while its size and modification time stay."""
     stat = path.stat()
-    seen = [stat.st_size, stat.st_mtime_ns, stat.st_ino]
+    seen = [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino]
     memo = cache_folder() / "hashes" / f"{_key(path)}.json"
     try:
         known = json.loads(memo.read_text())

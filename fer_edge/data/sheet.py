@@ -87,11 +87,3 @@ def _write(
     (width, _), _ = cv2.getTextSize(text, font, scale, 1)
     fitting = scale * min(1.0, room_px / max(width, 1))
     cv2.putText(sheet, text, origin, font, fitting, INK, 1, cv2.LINE_AA)
-
-
-def encode_png(picture: NDArray[np.uint8]) -> bytes:
-    """Returns a picture, uint8 (h, w) or (h, w, 3) BGR, as a PNG file's bytes."""
-    done, encoded = cv2.imencode(".png", picture)
-    if not done:
-        raise DataError(f"OpenCV cannot encode a picture of shape {picture.shape} as PNG.")
-    return encoded.tobytes()

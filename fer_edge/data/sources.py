@@ -33,7 +33,10 @@ def load_dataset(source: str) -> Dataset:
             f"{path} is not a data set that fer-edge can read. "
             f"Expected a name that ends in {', '.join(fer2013.SUFFIXES)}."
         )
-    sha256 = cache.content_hash(path)
+    try:
+        sha256 = cache.content_hash(path)
+    except OSError as exc:
+        raise DataError(f"Cannot read {path}: {exc.strerror}. Check its permissions.") from exc
     splits = cache.load(sha256)
     if splits is None:
         splits = fer2013.read_fer2013(path)

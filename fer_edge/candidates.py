@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_edge.catalog import Model, ModelFile
+from fer_edge.contract import TensorSpec
 from fer_edge.errors import ConfigError, ModelFormatError
 from fer_edge.inspect import read_graph
 from fer_edge.runtime import Interpreter
@@ -129,26 +130,34 @@ class TfliteRunner:
             import cv2
 
             image = np.asarray(cv2.resize(image, (self._width, self._height)))
-        return self._to_input(image[None, ..., None])
-
-    def _to_input(self, pixels: NDArray[np.uint8]) -> NDArray[Any]:
-        """Returns pixels as the input wants them: scaled to its range, in steps of its scale."""
-        spec = self._interpreter.input
-        if spec.dtype == "uint8" and (spec.scale == 0 or (spec.scale == 1 and not self._range)):
-            return pixels  # as the contract has it: a pixel's byte is the tensor's
-        low, high = (self._range.low, self._range.high) if self._range else (0.0, 255.0)
-        real: NDArray[np.float32] = pixels * np.float32((high - low) / 255) + np.float32(low)
-        if spec.dtype == "float32":
-            return real
-        kind = np.iinfo(spec.dtype)
-        steps = np.rint(real / (spec.scale or 1.0)) + spec.zero_point
-        return np.asarray(np.clip(steps, kind.min, kind.max), spec.dtype)
+        return scale_pixels(image[None, ..., None], self._interpreter.input, self._range)
 
     def probabilities(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Returns float32 (n, k) for faces, uint8 (n, 48, 48)."""
         return np.concatenate(
             [self._interpreter.probabilities(self.prepare(image)) for image in images]
         )
+
+
+def scale_pixels(
+    pixels: NDArray[np.uint8], spec: TensorSpec, input_range: InputRange | None
+) -> NDArray[Any]:
+    """Returns pixels, 0-255, as an input wants them: in its range, in steps of its scale.
+
+    Args:
+        pixels: uint8, of the input's shape.
+        spec: Of the input.
+        input_range: What 0 and 255 mean to it; None means themselves.
+    """
+    if spec.dtype == "uint8" and (spec.scale == 0 or (spec.scale == 1 and not input_range)):
+        return pixels  # as the contract has it: a pixel's byte is the tensor's
+    low, high = (input_range.low, input_range.high) if input_range else (0.0, 255.0)
+    real: NDArray[np.float32] = pixels * np.float32((high - low) / 255) + np.float32(low)
+    if spec.dtype == "float32":
+        return real
+    kind = np.iinfo(spec.dtype)
+    steps = np.rint(real / (spec.scale or 1.0)) + spec.zero_point
+    return np.asarray(np.clip(steps, kind.min, kind.max), spec.dtype)
 
 
 def candidates_of(

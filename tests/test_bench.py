@@ -2,13 +2,12 @@
 
 import json
 from pathlib import Path
-from typing import cast
 
 import numpy as np
 import pytest
 
 from fer_edge.bench import Bench, Timer, run_bench
-from fer_edge.candidates import InputRange, TfliteRunner, parse_input_range
+from fer_edge.candidates import InputRange, TfliteRunner, parse_input_range, scale_pixels
 from fer_edge.catalog import find_model
 from fer_edge.contract import EMOTIONS, TensorSpec, read_manifest
 from fer_edge.data.split import Dataset
@@ -177,15 +176,6 @@ def float_input_model() -> bytes:
     return bytes(tf.lite.TFLiteConverter.from_concrete_functions([function], model).convert())
 
 
-class Described:
-    """What a runner asks of an interpreter, for inputs that no converter here makes."""
-
-    def __init__(self, spec: TensorSpec) -> None:
-        self.input, self.output = spec, TensorSpec((1, 7), "float32")
-        self.set_input = self.invoke = self.get_output = None
-        self.delegate = "none"
-
-
 @pytest.mark.parametrize(
     ("spec", "scaling", "expected"),
     [
@@ -200,13 +190,10 @@ def test_quantized_inputs_get_steps_of_their_own_scale(
     spec: tuple[str, float, int], scaling: InputRange | None, expected: list[int]
 ) -> None:
     dtype, scale, zero_point = spec
-    described = Described(TensorSpec((1, 48, 48, 1), dtype, scale, zero_point))
-    runner = TfliteRunner(cast(Interpreter, described), scaling)
-    image = np.zeros((48, 48), np.uint8)
-    image[0, :3] = [0, 100, 255]
-    prepared = runner.prepare(image)
+    pixels = np.array([0, 100, 255], np.uint8)
+    prepared = scale_pixels(pixels, TensorSpec((3,), dtype, scale, zero_point), scaling)
     assert prepared.dtype == dtype
-    assert prepared[0, 0, :3, 0].tolist() == expected
+    assert prepared.tolist() == expected
 
 
 @pytest.mark.parametrize("text", ["1", "a,b", "1,-1", "0,0", "0,1,2"])

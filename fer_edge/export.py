@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_edge import __version__, files
-from fer_edge.catalog import TFLITE_VARIANTS, Model
+from fer_edge.catalog import FLOAT_NETWORK, TFLITE_VARIANTS, Model
 from fer_edge.contract import (
     INPUT_SHAPE,
     OUTPUT_SCALE,
@@ -158,6 +158,8 @@ def export_model(
     with files.replacing(folder) as target:
         target.mkdir()
         versions = _convert(deployed, export.variants, calibration, target, say)
+        if model.run is None:  # a run has its network; elsewhere the export stands alone
+            shutil.copyfile(model.network, target / FLOAT_NETWORK)
         manifest = Manifest(
             name=model.name,
             emotions=emotions,

@@ -12,10 +12,11 @@ from pathlib import Path
 
 from fer_edge import files
 from fer_edge.bench import Timer, run_bench
-from fer_edge.catalog import FLOAT_NETWORK, SHIPPED, find_model
+from fer_edge.catalog import FLOAT_NETWORK, SHIPPED, find_source
 from fer_edge.contract import describe_file, write_manifest
 from fer_edge.export import Export, export_model
 from fer_edge.plan import make_plan, score
+from fer_edge.runs import Run
 
 
 def main() -> None:
@@ -30,12 +31,11 @@ def main() -> None:
 
 def ship(run: Path, name: str, *, data: str) -> None:
     """Writes fer_edge/models/NAME."""
-    model = dataclasses.replace(find_model(str(run)), name=name)
+    model = dataclasses.replace(find_source(str(run)), name=name)
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / name
         exported = export_model(model, Export(("int8",)), data=data, folder=folder)
-        assert model.network is not None  # noqa: S101  (export_model would have raised)
-        shutil.copyfile(model.network, folder / FLOAT_NETWORK)
+        shutil.copyfile(Run(run).model, folder / FLOAT_NETWORK)
         plan = make_plan([str(folder)], data=data, split="validation")
         bench = run_bench(plan.candidates, plan.data, Timer(rounds=5, cold_start=False))
         entries = {

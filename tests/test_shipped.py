@@ -1,0 +1,104 @@
+"""The models that ship: what their manifests say is what they are, and what they can do."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fer_edge.bench import Timer, run_bench
+from fer_edge.catalog import SHIPPED, find_model, find_source, shipped_names
+from fer_edge.contract import EMOTIONS, INPUT_SHAPE, TensorSpec
+from fer_edge.data.sample import sample_dataset
+from fer_edge.errors import ConversionError, ModelFormatError
+from fer_edge.export import Export, export_model
+from fer_edge.inspect import read_graph
+from fer_edge.metrics import softmax
+from fer_edge.model import load_network, logits_of
+from fer_edge.plan import make_plan
+from fer_edge.recipe import shipped_recipes
+from fer_edge.runtime import Interpreter
+
+INT8_LIMIT_KIB = {"nano": 100, "small": 384, "base": 1024}
+
+
+def test_small_ships() -> None:
+    assert "small" in shipped_names()
+    assert "small" in shipped_recipes()
+
+
+@pytest.mark.parametrize("name", shipped_names())
+def test_the_contract_holds(name: str) -> None:
+    model = find_model(name)
+    assert model.manifest is not None
+    assert model.manifest.emotions == EMOTIONS
+    model.check_network()
+    content = model.file("int8").read_bytes()
+    assert len(content) <= 1024 * INT8_LIMIT_KIB[name]
+    assert read_graph(content).not_integer() == []
+    opened = Interpreter(content)
+    assert opened.input == TensorSpec(INPUT_SHAPE, "uint8", 1.0, 0)
+    assert opened.output == TensorSpec((1, 7), "uint8", 1 / 256, 0)
+
+
+@pytest.mark.parametrize("name", shipped_names())
+def test_the_manifest_traces_data_recipe_and_commit(name: str) -> None:
+    text = (SHIPPED / name / "manifest.json").read_text()
+    document = json.loads(text)
+    assert len(document["training"]["fer_edge"]["commit"]) == 40  # a clean checkout
+    assert document["training"]["data"]["counts"]["train"] == 28_709
+    assert document["training"]["recipe"]["arch"] == name
+    assert document["calibration"]["split"] == "train, cleaned"
+    assert max(document["calibration"]["ids"]) < 28_709
+    assert {"int8", "keras"} == set(document["scores"])
+    assert '"/' not in text  # nobody's folders
+
+
+@pytest.mark.parametrize("name", shipped_names())
+def test_int8_answers_like_its_float_network(name: str) -> None:
+    """On drawn faces, which it has never seen: no accuracy, only agreement."""
+    model = find_model(name)
+    assert model.network is not None
+    images = sample_dataset(n_per_class=(1, 1, 30)).split("test").images
+    reference = softmax(logits_of(load_network(model.network), images))
+    answers = Interpreter(model.file("int8").read_bytes()).probabilities(images[..., None])
+    assert (answers.argmax(axis=1) == reference.argmax(axis=1)).mean() >= 0.95
+    assert np.abs(answers - reference).mean() <= 0.02
+
+
+@pytest.mark.parametrize("name", shipped_names())
+def test_the_recorded_scores_are_reproduced(name: str, fer2013: Path) -> None:
+    plan = make_plan([name], data=str(fer2013), split="validation")
+    bench = run_bench(plan.candidates, plan.data, Timer(rounds=5, cold_start=False))
+    manifest = find_model(name).manifest
+    assert manifest is not None
+    for result in bench.results:
+        recorded = manifest.scores[result.variant]
+        assert result.evaluation.n == recorded["n"] == 3589
+        # Another CPU's kernels may round a face or two the other way.
+        assert result.evaluation.top1.value == pytest.approx(recorded["top1"]["value"], abs=0.002)
+
+
+def test_a_stranger_can_export_it_without_the_training_data(tmp_path: Path) -> None:
+    done = export_model(find_source("small"), Export(("float16",)), folder=tmp_path / "out")
+    assert {"float16.tflite", "float32.tflite", "float.keras"} == set(done.manifest.files)
+    assert done.manifest.emotions == EMOTIONS
+
+
+def test_int8_wants_the_very_training_images(tmp_path: Path) -> None:
+    small = find_source("small")
+    with pytest.raises(ConversionError, match="Pass the data that it was trained on"):
+        export_model(small, Export(("int8",)), folder=tmp_path / "out")
+    with pytest.raises(ConversionError, match="was trained on other data than sample"):
+        export_model(small, Export(("int8",)), data="sample", folder=tmp_path / "out")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_changed_float_network_is_not_opened(tmp_path: Path) -> None:
+    import shutil
+
+    shutil.copytree(SHIPPED / "small", tmp_path / "small")
+    network = tmp_path / "small" / "float.keras"
+    network.write_bytes(network.read_bytes() + b"x")
+    with pytest.raises(ModelFormatError, match="not the file that its manifest describes"):
+        find_source(str(tmp_path / "small"))

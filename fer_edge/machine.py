@@ -28,10 +28,10 @@ def describe_machine() -> dict[str, Any]:
 
 def cpu_name() -> str:
     """Returns the processor's name as the system gives it."""
-    for line in _read("/proc/cpuinfo").splitlines():
-        if line.lower().startswith(("model name", "model\t")):
-            return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
+    lines = [line.partition(":") for line in _read("/proc/cpuinfo").splitlines()]
+    fields = {name.strip(): value.strip() for name, _, value in lines}
+    # x86 says `model name`; a Raspberry Pi says `Model`, and `model` is a number on x86.
+    return fields.get("model name") or fields.get("Model") or platform.machine()
 
 
 def _read(path: str) -> str:

@@ -60,7 +60,7 @@ def summary(bench: Bench) -> Table:
     data = bench.data
     title = (
         f"{data['source']}, {data['split']} split, n = {data['n']}, single crop, "
-        f"95% intervals; latency: run alone, one thread"
+        f"95% intervals; latency: run alone, one thread; * spread over 10%"
     )
     columns = (
         "model|top-1 %|leak-free %|macro-F1 %|agreement %|p vs float|size|parameters|MMACs|p50 ms"

@@ -48,6 +48,10 @@ def test_splits_labels_pixels_and_ids(tmp_path: Path) -> None:
         pytest.param(lambda text: text.replace(b"\n", b"\r\n"), id="crlf"),
         pytest.param(gzip.compress, id="gzip"),
         pytest.param(lzma.compress, id="xz"),
+        pytest.param(
+            lambda text: lzma.compress(text[:9999]) + bytes(8) + lzma.compress(text[9999:]),
+            id="xz of two streams",
+        ),
         pytest.param(lambda text: text.rstrip(b"\n"), id="no newline at the end"),
     ],
 )

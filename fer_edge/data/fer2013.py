@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +32,7 @@ SIDE = 48
 N_PIXELS = SIDE * SIDE
 MAX_LINE_BYTES = 16 * 1024  # 2304 pixels of three digits and their commas take 9.3 KiB
 MAX_ROWS = 500_000  # 1.1 GiB of pixels; a decompression bomb ends here
+READ_BYTES = 4 * 1024 * 1024  # at a time: decompression runs without the interpreter's lock
 BLOCK_ROWS = 512  # about 4 MiB of text: fits the cache while it is parsed
 
 
@@ -51,9 +52,9 @@ def read_fer2013(path: Path) -> dict[SplitName, Split]:
         DataError: The file is damaged, too large, or a row breaks the format (named by line).
     """
     try:
-        with _open(path) as stream:
-            columns = _columns(path, stream.readline(MAX_LINE_BYTES))
-            blocks = list(_parsed_blocks(path, stream, columns))
+        lines = _lines(path)
+        columns = _columns(path, next(lines, (1, b""))[1])
+        blocks = list(_parsed_blocks(path, lines, columns))
     except (OSError, EOFError, lzma.LZMAError, zlib.error) as exc:
         raise DataError(
             f"Cannot read {path}: {exc}. Expected a FER2013 CSV, plain, .gz or .xz; "
@@ -69,15 +70,33 @@ def read_fer2013(path: Path) -> dict[SplitName, Split]:
     return {name: whole.take(usage == number) for number, name in enumerate(SPLIT_NAMES)}
 
 
-def _open(path: Path) -> BinaryIO:
-    """Opens the text inside a file; what it is packed with is read from its first bytes."""
+def _chunks(path: Path) -> Iterator[bytes]:
+    """Yields the text inside a file; what it is packed with is read from its first bytes."""
     with path.open("rb") as file:
-        magic = file.read(6)
-    if magic.startswith(b"\x1f\x8b"):
-        return cast(BinaryIO, gzip.open(path, "rb"))
-    if magic == b"\xfd7zXZ\x00":
-        return cast(BinaryIO, lzma.open(path, "rb"))
-    return path.open("rb")
+        magic = file.peek(6)
+        if magic.startswith(b"\xfd7zXZ\x00"):
+            yield from _unpacked_xz(file)
+            return
+        stream = gzip.GzipFile(fileobj=file) if magic.startswith(b"\x1f\x8b") else file
+        while chunk := stream.read(READ_BYTES):
+            yield chunk
+
+
+def _unpacked_xz(file: BinaryIO) -> Iterator[bytes]:
+    """Yields what xz streams, one behind the other, unpack to.
+
+    As `lzma.open` does it, but in large steps: that one reads 8 KiB at a time and takes back the
+    interpreter's lock each time, which the parser holds, and so the two hardly overlap.
+    """
+    packed = file.read(READ_BYTES)
+    while packed:
+        unpacker = lzma.LZMADecompressor(lzma.FORMAT_XZ)
+        while not unpacker.eof:
+            if unpacker.needs_input and not packed and not (packed := file.read(READ_BYTES)):
+                raise EOFError("the xz data end before their end marker")
+            yield unpacker.decompress(packed, READ_BYTES)
+            packed = b""
+        packed = unpacker.unused_data.lstrip(b"\x00") or file.read(READ_BYTES)
 
 
 def _columns(path: Path, header: bytes) -> dict[str, int]:
@@ -94,26 +113,31 @@ def _columns(path: Path, header: bytes) -> dict[str, int]:
     return {name: names.index(name) for name in (*COLUMNS,)} | {"": len(names)}
 
 
-def _parsed_blocks(path: Path, stream: BinaryIO, columns: dict[str, int]) -> Iterator[_Block]:
-    """Yields parsed blocks in order; the next ones are read meanwhile."""
-    lines = _lines(path, stream)
-    blocks = iter(lambda: list(itertools.islice(lines, BLOCK_ROWS)), [])
-    return map_ahead(lambda block: _parse_block(path, block, columns), blocks)
+def _parsed_blocks(
+    path: Path, lines: Iterator[tuple[int, bytes]], columns: dict[str, int]
+) -> Iterator[_Block]:
+    """Yields parsed blocks in order; what follows is decompressed meanwhile."""
+    while block := list(itertools.islice(lines, BLOCK_ROWS)):
+        yield _parse_block(path, block, columns)
 
 
-def _lines(path: Path, stream: BinaryIO) -> Iterator[tuple[int, bytes]]:
-    """Yields the numbered lines after the header, each bounded, and at most MAX_ROWS of them."""
-    for number in itertools.count(2):
-        line = stream.readline(MAX_LINE_BYTES)
-        if not line:
+def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
+    """Yields the numbered lines that are not blank, each bounded, and only so many of them."""
+    chunks = _chunks(path)
+    number, rest = 1, b""
+    for chunk in map_ahead(lambda _: next(chunks, None), itertools.count()):
+        *lines, rest = (rest + chunk).split(b"\n") if chunk is not None else (rest, b"")
+        for line in (*lines, rest) if len(rest) >= MAX_LINE_BYTES else lines:
+            if len(line) >= MAX_LINE_BYTES or number - 1 > MAX_ROWS:
+                raise DataError(
+                    f"{path}, line {number}: expected at most {MAX_ROWS} rows of "
+                    f"{MAX_LINE_BYTES // 1024} KiB each, found more. It was not read further."
+                )
+            if line.strip() or number == 1:
+                yield number, line
+            number += 1
+        if chunk is None:
             return
-        if len(line) >= MAX_LINE_BYTES or number - 1 > MAX_ROWS:
-            raise DataError(
-                f"{path}, line {number}: expected at most {MAX_ROWS} rows of "
-                f"{MAX_LINE_BYTES // 1024} KiB each, found more. It was not read further."
-            )
-        if line.strip():
-            yield number, line
 
 
 def _parse_block(path: Path, lines: list[tuple[int, bytes]], columns: dict[str, int]) -> _Block:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from fer_edge.cli.options import Force, Json, OutFile, SplitOption
+from fer_edge.cli.options import Data, Force, Json, OutFile, SplitOption
 
 
 def bench(
@@ -17,16 +17,7 @@ def bench(
         ),
     ],
     *,
-    data: Annotated[
-        str | None,
-        typer.Option(
-            "--data",
-            "-d",
-            help="sample, or a FER2013 CSV (plain, .gz or .xz).",
-            metavar="SRC",
-            show_default="the run's own; else sample",
-        ),
-    ] = None,
+    data: Data = None,
     split: SplitOption = "validation",
     gate: Annotated[
         str | None,

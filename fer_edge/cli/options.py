@@ -16,9 +16,13 @@ EXIT_CODES: dict[type[FerEdgeError], int] = {GateError: 3, FerEdgeError: 1}
 INTERRUPTED = 130
 
 Data = Annotated[
-    str,
+    str | None,
     typer.Option(
-        "--data", "-d", help="sample, or a FER2013 CSV (plain, .gz or .xz).", metavar="SRC"
+        "--data",
+        "-d",
+        help="sample, or a FER2013 CSV (plain, .gz or .xz).",
+        metavar="SRC",
+        show_default="the run's own where there is one, else sample",
     ),
 ]
 SplitOption = Annotated[

@@ -5,21 +5,12 @@ from typing import Annotated
 
 import typer
 
-from fer_edge.cli.options import Force
+from fer_edge.cli.options import Data, Force
 
 
 def train(
     *,
-    data: Annotated[
-        str | None,
-        typer.Option(
-            "--data",
-            "-d",
-            help="sample, or a FER2013 CSV (plain, .gz or .xz).",
-            metavar="SRC",
-            show_default="sample; with --resume the run's own",
-        ),
-    ] = None,
+    data: Data = None,
     recipe: Annotated[
         str | None, typer.Option("--recipe", "-r", help="A shipped recipe's name, or a TOML file.")
     ] = None,

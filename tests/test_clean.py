@@ -23,6 +23,7 @@ def test_each_reason_is_counted_once() -> None:
     train = split(
         (FACES[0], 1),
         (FACES[0], 1),  # repeated
+        (FACES[0], 1),  # and again
         (FACES[1], 2),
         (FACES[1], 3),  # labelled in two ways: both go
         (FACES[2], 4),  # in validation
@@ -33,8 +34,8 @@ def test_each_reason_is_counted_once() -> None:
     validation = split((FACES[2], 4), first_id=100)
     dataset = Dataset("made", "", EMOTIONS, {"train": train, "validation": validation})
     cleaned, report = clean_training(dataset)
-    assert report == CleaningReport(blank=1, in_evaluation=2, conflicting=2, redundant=1, kept=2)
-    assert cleaned.split("train").ids.tolist() == [0, 7]
+    assert report == CleaningReport(blank=1, in_evaluation=2, conflicting=2, redundant=2, kept=2)
+    assert cleaned.split("train").ids.tolist() == [0, 8]
     assert cleaned.split("validation") is validation
 
 

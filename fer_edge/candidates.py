@@ -217,7 +217,7 @@ def _tflite_candidate(
 
 
 def _keras_candidate(model: Model, prefix: str) -> Candidate:
-    from fer_edge.model import KerasRunner, load_network
+    from fer_edge.keras_network import KerasRunner, load_network
     from fer_edge.model_cost import layer_costs
 
     assert model.network is not None  # noqa: S101  (the caller looked)

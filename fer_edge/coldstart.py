@@ -71,7 +71,7 @@ def peak_memory_bytes() -> int:
 
 def _main(path: Path, start_ns: int) -> None:
     if path.suffix == ".keras":
-        from fer_edge.model import KerasRunner, load_model
+        from fer_edge.keras_network import KerasRunner, load_model
 
         KerasRunner(load_model(path)).probabilities(np.zeros((1, 48, 48), np.uint8))
     else:

@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 
 from fer_edge.contract import INPUT_SHAPE
 from fer_edge.errors import ConversionError
+from fer_edge.keras_network import import_keras, logits_of
 from fer_edge.metrics import softmax
-from fer_edge.model import import_keras, logits_of
 
 if TYPE_CHECKING:
     import keras
 
+PIXEL_SCALE_LAYER = "scale"
 FOLD_TOLERANCE = 1e-4  # of a probability, between the trained and the deployed network
 
 
@@ -38,9 +39,10 @@ def fold(model: keras.Model) -> keras.Model:
     scales = {
         _consumer(model, layer).name: layer.scale
         for layer in model.layers
-        if isinstance(layer, keras.layers.Rescaling)
+        if layer.name == PIXEL_SCALE_LAYER
     }
-    gone = {"scale", "dropout", *(norm.name for norm in norms.values())}
+    dropouts = [layer for layer in model.layers if isinstance(layer, keras.layers.Dropout)]
+    gone = {PIXEL_SCALE_LAYER, *(layer.name for layer in [*norms.values(), *dropouts])}
 
     def clone(layer: Any) -> Any:
         config = layer.get_config() | ({"use_bias": True} if layer.name in norms else {})

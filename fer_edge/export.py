@@ -34,7 +34,7 @@ from fer_edge.data.split import Dataset, Split
 from fer_edge.deploy import check_fold, fold
 from fer_edge.errors import ConversionError, OutputError
 from fer_edge.inspect import read_graph
-from fer_edge.model import load_network
+from fer_edge.keras_network import load_network
 from fer_edge.runs import training_provenance
 from fer_edge.runtime import Interpreter, runtime_version
 

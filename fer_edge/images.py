@@ -1,19 +1,18 @@
-"""Pictures and video frames from outside, all of them hostile. Knows nothing of faces.
+"""Pictures from outside, all of them hostile. Knows nothing of faces.
 
 A picture's size is read from its header before anything is decoded: a PNG of 100 KB can ask for
 gigabytes. Only formats whose header is understood here are decoded at all.
 """
 
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_edge.errors import ConfigError, DataError
+from fer_edge.errors import DataError
 
 MAX_PIXELS = 8192 * 8192
 """64 Mi pixels: over any phone's pictures of full size, and 192 MiB once decoded."""
@@ -21,43 +20,50 @@ MAX_PIXELS = 8192 * 8192
 MAX_FILE_BYTES = 256 * 1024 * 1024
 
 IMAGE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".webp"})
-VIDEO_SUFFIXES = frozenset(
-    {".avi", ".m4v", ".mjpeg", ".mjpg", ".mkv", ".mov", ".mp4", ".webm", ".y4m"}
-)
 _MAX_JPEG_SEGMENTS = 4096  # before the frame header; a colour profile takes up to 255
 
 
 def read_image(path: Path) -> NDArray[np.uint8]:
-    """Reads a JPEG, PNG, WebP or BMP picture, turned upright as its EXIF orientation says.
-
-    Args:
-        path: The file; its content counts, not its suffix.
-
-    Returns:
-        uint8, (h, w, 3), BGR, 0-255; transparency is dropped, gray and 16-bit are converted.
+    """Reads a JPEG, PNG, WebP or BMP picture; see `decode_image`.
 
     Raises:
         DataError: There is no such file, it is too large, damaged or no such picture.
     """
-    content = _read_bounded(path)
+    return decode_image(_read_bounded(path), str(path))
+
+
+def decode_image(content: bytes, name: str) -> NDArray[np.uint8]:
+    """Decodes a JPEG, PNG, WebP or BMP picture, turned upright as its EXIF orientation says.
+
+    Args:
+        content: The file's bytes; they count, not its suffix.
+        name: For messages.
+
+    Returns:
+        uint8, (h, w, 3), BGR, 0-255; transparency is dropped; gray, CMYK and 16-bit are converted;
+        of an animation, the first frame.
+
+    Raises:
+        DataError: It is too large, damaged or no such picture.
+    """
     size = _size_in_header(content)
     if size is None:
         raise DataError(
-            f"Cannot read {path}: expected a JPEG, PNG, WebP or BMP picture, found "
+            f"Cannot read {name}: expected a JPEG, PNG, WebP or BMP picture, found "
             f"{len(content)} bytes that do not begin like one. Convert it, or leave it out."
         )
     width, height = size
     if not 0 < width * height <= MAX_PIXELS:
         raise DataError(
-            f"{path}: expected 1 to {MAX_PIXELS:,} pixels, found {width:,} x {height:,}. "
+            f"{name}: expected 1 to {MAX_PIXELS:,} pixels, found {width:,} x {height:,}. "
             "Make the picture smaller, or leave it out."
         )
     try:
         image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
     except cv2.error as exc:
-        raise _damaged(path, width, height) from exc
+        raise _damaged(name, width, height) from exc
     if image is None:
-        raise _damaged(path, width, height)
+        raise _damaged(name, width, height)
     return image.astype(np.uint8, copy=False)
 
 
@@ -119,45 +125,8 @@ def find_images(paths: Iterable[Path]) -> list[Path]:
     return list(found)
 
 
-def is_video(path: Path) -> bool:
-    """Tells by its suffix whether a file is a video that `read_frames` takes."""
-    return path.suffix.lower() in VIDEO_SUFFIXES
-
-
-def read_frames(path: Path, *, every: int = 1) -> Iterator[tuple[int, float, NDArray[np.uint8]]]:
-    """Yields a video's frames, in order, turned upright. Nothing is opened before the first.
-
-    Args:
-        path: A video file.
-        every: Frames from one that is yielded to the next; the first frame always is.
-
-    Yields:
-        The frame's index from 0, its time in seconds, and the frame: uint8, (h, w, 3), BGR.
-
-    Raises:
-        ConfigError: `every` is under 1.
-        DataError: The file cannot be opened as a video, or no frame of it can be decoded.
-    """
-    if every < 1:
-        raise ConfigError(f"Expected to read every frame (1) or every n-th, found every={every}.")
-    capture = _open_video(path)
-    index = 0
-    try:
-        while capture.grab():
-            if index % every == 0:
-                decoded, frame = capture.retrieve()
-                if not decoded:
-                    break
-                yield index, _time_of(capture, index), frame
-            index += 1
-    finally:
-        capture.release()
-    if not index:
-        raise DataError(f"{path} holds no frame that can be decoded. Record or convert it again.")
-
-
 def _read_bounded(path: Path) -> bytes:
-    _require_file(path)
+    require_file(path)
     try:
         with path.open("rb") as file:
             content = file.read(MAX_FILE_BYTES + 1)
@@ -171,7 +140,7 @@ def _read_bounded(path: Path) -> bytes:
     return content
 
 
-def _require_file(path: Path) -> None:
+def require_file(path: Path) -> None:
     """Raises DataError for all but plain files: opening a pipe or device could wait for ever."""
     try:
         found = path.is_file()
@@ -181,9 +150,9 @@ def _require_file(path: Path) -> None:
         raise DataError(f"Cannot read {path}: expected a file, found none. Check its name.")
 
 
-def _damaged(path: Path, width: int, height: int) -> DataError:
+def _damaged(name: str, width: int, height: int) -> DataError:
     return DataError(
-        f"Cannot decode {path}: its header promises {width} x {height} pixels, and the rest is "
+        f"Cannot decode {name}: its header promises {width} x {height} pixels, and the rest is "
         "damaged or cut off. Get it again, or leave it out."
     )
 
@@ -204,37 +173,6 @@ def _files_of(path: Path) -> list[Path]:
             f"{', '.join(sorted(IMAGE_SUFFIXES))}."
         )
     return sorted(files)
-
-
-def _open_video(path: Path) -> Any:
-    _require_file(path)  # VideoCapture would take addresses and pipelines, too
-    try:
-        # An absolute path cannot be taken for an address such as `concat:a|b`.
-        capture = cv2.VideoCapture(str(path.resolve()))
-    except cv2.error as exc:
-        raise DataError(f"Cannot open {path} as a video: {exc.err}.") from exc
-    if not capture.isOpened():
-        raise DataError(
-            f"Cannot open {path} as a video: it is damaged or of a kind that this OpenCV does "
-            "not know. Convert it to MP4 (H.264), or leave it out."
-        )
-    pixels = capture.get(cv2.CAP_PROP_FRAME_WIDTH) * capture.get(cv2.CAP_PROP_FRAME_HEIGHT)
-    if pixels > MAX_PIXELS:
-        raise DataError(
-            f"{path}: expected frames of up to {MAX_PIXELS:,} pixels, found {pixels:,.0f}. "
-            "Make the video smaller."
-        )
-    return capture
-
-
-def _time_of(capture: Any, index: int) -> float:
-    """Returns the current frame's time in seconds."""
-    time_s = float(capture.get(cv2.CAP_PROP_POS_MSEC)) / 1000
-    if time_s >= 0:
-        return time_s
-    # Raw MJPEG has no clock: OpenCV 4.14 counts frames there, 4.11 gives about -10^13 s.
-    frames_per_s = float(capture.get(cv2.CAP_PROP_FPS))
-    return index / frames_per_s if frames_per_s > 0 else 0.0
 
 
 def _size_in_header(content: bytes) -> tuple[int, int] | None:

@@ -1,26 +1,20 @@
 """The network: a ladder of depthwise-separable nets as tables of layers, in backend-neutral Keras.
 
-Also here, because it needs Keras: loading, and the float predictor. `model_cost` says what a
-network costs, `deploy` makes the form of it that is converted. Nothing here knows data sets.
+`model_cost` says what a network costs, `deploy` makes the form of it that is converted. Nothing
+here knows data sets.
 """
 
 from __future__ import annotations
 
-import logging
-import os
-import sys
-import zipfile
+import functools
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
+from fer_edge import classics
+from fer_edge.classics import Weights
 from fer_edge.contract import INPUT_SHAPE
-from fer_edge.errors import ConfigError, MissingExtraError, ModelFormatError
-from fer_edge.metrics import softmax
-from fer_edge.quiet import quiet_stderr
+from fer_edge.errors import ConfigError
+from fer_edge.keras_network import import_keras
 
 if TYPE_CHECKING:
     import keras
@@ -49,10 +43,23 @@ class Block:
     kernel: int = 3
 
 
+@dataclass(frozen=True)
+class Residual:
+    """Two dense 3x3 convolutions with a shortcut, which is a 1x1 where the shape changes.
+
+    Source: He et al., Identity Mappings and Residual Networks, arXiv:1512.03385.
+    """
+
+    channels: int
+    stride: int = 1
+
+
+Layer = Conv | Block | Residual
+
 # Few wide blocks after a dense stem that halves at once: in int8 on a CPU the operator count and
 # the layers at 48 x 48 set the time (a stride-1 stem alone doubles it), and every output channel
 # costs about 28 bytes of scales beside its weights. The sizes are those after the layer.
-ARCHITECTURES: dict[str, tuple[Conv | Block, ...]] = {
+ARCHITECTURES: dict[str, tuple[Layer, ...]] = {
     "nano": (
         Conv(16, stride=2),  # 24 x 24
         Conv(32, stride=2),  # 12 x 12
@@ -84,29 +91,26 @@ ARCHITECTURES: dict[str, tuple[Conv | Block, ...]] = {
     ),
 }
 
+# What the ladder's students learn from: dense, too large for the edge.
+TEACHERS: dict[str, tuple[Layer, ...]] = {
+    "teacher": (
+        Conv(32),  # 48 x 48
+        Conv(64, stride=2),  # 24 x 24
+        Residual(64),
+        Residual(128, stride=2),  # 12 x 12
+        Residual(128),
+        Residual(256, stride=2),  # 6 x 6
+        Residual(256),
+    ),
+}
+
+ALL_NAMES = (*ARCHITECTURES, *TEACHERS, "elu-cnn", "vgg16")
+
 # Powers of two are exact when the scale is folded into the first kernel. No offset: zero padding
 # would then no longer mean black, and the fold would be wrong at the border.
 PIXEL_SCALE = 1 / 128
 NORM_MOMENTUM = 0.9  # Keras's 0.99 needs hundreds of steps, which small data sets do not have
 DEPTHWISE_STDDEV = 1 / 3  # fan-in 9; Keras's default counts channels in and starts far too small
-
-
-def import_keras() -> Any:
-    """Returns the keras module.
-
-    Raises:
-        MissingExtraError: Keras or its backend is not installed.
-    """
-    if (loaded := sys.modules.get("keras")) is not None:
-        return loaded
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    logging.getLogger("tensorflow").setLevel(logging.ERROR)
-    try:
-        with quiet_stderr():
-            import keras
-    except ImportError as exc:
-        raise MissingExtraError("keras", needed_for="training and float networks") from exc
-    return keras
 
 
 def build_model(
@@ -115,15 +119,17 @@ def build_model(
     *,
     dropout: float = 0.2,
     seed: int = 0,
+    weights: Weights = "none",
     fast_training: bool = False,
 ) -> keras.Model:
     """Builds a network that answers logits.
 
     Args:
-        arch: A name in `ARCHITECTURES`.
+        arch: A name in `ALL_NAMES`.
         n_classes: How many emotions it tells apart.
-        dropout: Share of the pooled features that is dropped in training.
+        dropout: Share of the last features that is dropped in training.
         seed: Of the initial weights and of dropout.
+        weights: `imagenet` freezes `vgg16` at ImageNet's weights; the others know only `none`.
         fast_training: Use the backend's fused batch-norm where it has one. Same weights, in the
             same order; but a network that is to be saved wants Keras's own layers.
 
@@ -131,30 +137,46 @@ def build_model(
         uint8 (n, 48, 48, 1), 0-255, to float32 (n, n_classes) logits.
 
     Raises:
-        ConfigError: There is no such architecture.
+        ConfigError: There is no such architecture, or no such weights for it.
     """
-    if arch not in ARCHITECTURES:
+    if arch not in ALL_NAMES:
         raise ConfigError(
-            f"There is no architecture {arch!r}. Expected one of {', '.join(ARCHITECTURES)}."
+            f"There is no architecture {arch!r}. Expected one of {', '.join(ALL_NAMES)}."
         )
+    if weights != "none" and arch != "vgg16":
+        raise ConfigError(f"Only vgg16 starts from ImageNet's weights; {arch} takes weights none.")
     keras = import_keras()
     keras.utils.set_random_seed(seed)
-    norm = _norm_layer(fast_training)
     inputs = keras.Input(INPUT_SHAPE[1:], dtype="uint8", name="image")
-    x = keras.layers.Rescaling(PIXEL_SCALE, name="scale")(inputs)
-    for number, layer in enumerate(ARCHITECTURES[arch], start=1):
-        name = f"layer{number}"
-        x = _conv(x, layer, name, norm) if isinstance(layer, Conv) else _block(x, layer, name, norm)
-    x = keras.layers.GlobalAveragePooling2D(name="pool")(x)  # (n, channels)
+    x = _features(arch, inputs, weights, _norm_layer(fast_training))  # (n, channels)
     x = keras.layers.Dropout(dropout, seed=seed, name="dropout")(x)
     logits = keras.layers.Dense(n_classes, name="logits")(x)
     return keras.Model(inputs, logits, name=arch)
 
 
+def _features(arch: str, inputs: Any, weights: Weights, norm: Any) -> Any:
+    """Returns (n, channels): what a network's body makes of images, uint8."""
+    layers = import_keras().layers
+    if arch == "vgg16":
+        return classics.vgg16(inputs, weights)
+    x = layers.Rescaling(PIXEL_SCALE, name="scale")(inputs)
+    if arch == "elu-cnn":
+        return classics.elu_cnn(x, norm)
+    build: dict[type, Any] = {Conv: _conv, Block: _block, Residual: _residual}
+    for number, layer in enumerate((ARCHITECTURES | TEACHERS)[arch], start=1):
+        x = build[type(layer)](x, layer, f"layer{number}", norm)
+    return layers.GlobalAveragePooling2D(name="pool")(x)
+
+
 def _conv(x: Any, conv: Conv, name: str, norm: Any) -> Any:
     """Dense convolution, batch-norm, ReLU6."""
-    layers = import_keras().layers
-    x = layers.Conv2D(
+    x = _linear_conv(x, conv, name, norm)
+    return import_keras().layers.ReLU(max_value=6.0, name=f"{name}_relu")(x)
+
+
+def _linear_conv(x: Any, conv: Conv, name: str, norm: Any) -> Any:
+    """Dense convolution, batch-norm."""
+    x = import_keras().layers.Conv2D(
         conv.channels,
         conv.kernel,
         strides=conv.stride,
@@ -163,8 +185,7 @@ def _conv(x: Any, conv: Conv, name: str, norm: Any) -> Any:
         kernel_initializer="he_normal",
         name=f"{name}_conv",
     )(x)
-    x = norm(momentum=NORM_MOMENTUM, name=f"{name}_norm")(x)
-    return layers.ReLU(max_value=6.0, name=f"{name}_relu")(x)
+    return norm(name=f"{name}_norm")(x)
 
 
 def _block(x: Any, block: Block, name: str, norm: Any) -> Any:
@@ -180,7 +201,7 @@ def _block(x: Any, block: Block, name: str, norm: Any) -> Any:
         depthwise_initializer=keras.initializers.RandomNormal(stddev=DEPTHWISE_STDDEV),
         name=f"{name}_depthwise",
     )(x)
-    x = norm(momentum=NORM_MOMENTUM, name=f"{name}_depthwise_norm")(x)
+    x = norm(name=f"{name}_depthwise_norm")(x)
     x = keras.layers.ReLU(max_value=6.0, name=f"{name}_depthwise_relu")(x)
     x = keras.layers.Conv2D(
         block.channels,
@@ -189,90 +210,30 @@ def _block(x: Any, block: Block, name: str, norm: Any) -> Any:
         kernel_initializer="he_normal",
         name=f"{name}_project",
     )(x)
-    x = norm(momentum=NORM_MOMENTUM, name=f"{name}_project_norm")(x)
+    x = norm(name=f"{name}_project_norm")(x)
     if block.stride == 1 and block.channels == channels_in:
         x = keras.layers.Add(name=f"{name}_add")([shortcut, x])
     return x
 
 
+def _residual(x: Any, block: Residual, name: str, norm: Any) -> Any:
+    """Two convolutions, added to the input, ReLU6."""
+    layers = import_keras().layers
+    shortcut = x
+    if block.stride != 1 or block.channels != int(x.shape[-1]):
+        shortcut = _linear_conv(x, Conv(block.channels, block.stride, 1), f"{name}_shortcut", norm)
+    x = _conv(x, Conv(block.channels, block.stride), f"{name}_first", norm)
+    x = _linear_conv(x, Conv(block.channels), f"{name}_second", norm)
+    x = layers.Add(name=f"{name}_add")([shortcut, x])
+    return layers.ReLU(max_value=6.0, name=f"{name}_relu")(x)
+
+
 def _norm_layer(fast_training: bool) -> Any:
-    """Returns the class of batch-norm to build with."""
+    """Returns what makes a batch-norm layer of a name."""
     keras = import_keras()
+    norm = keras.layers.BatchNormalization
     if fast_training and keras.backend.backend() == "tensorflow":
         from fer_edge.batch_norm import FusedBatchNormalization
 
-        return FusedBatchNormalization
-    return keras.layers.BatchNormalization
-
-
-def load_model(path: str | Path) -> keras.Model:
-    """Loads a `.keras` network.
-
-    Raises:
-        ModelFormatError: The file is absent, damaged, or asks for code of its own.
-    """
-    keras = import_keras()
-    try:
-        return keras.models.load_model(path, compile=False, safe_mode=True)
-    except (OSError, ValueError, TypeError, KeyError, zipfile.BadZipFile) as exc:
-        raise ModelFormatError(
-            f"Cannot load the Keras network {path}: {exc}. Expected a .keras file of Keras 3."
-        ) from exc
-
-
-def load_network(path: str | Path) -> keras.Model:
-    """Loads a trained network: one that `build_model` made, answering logits.
-
-    Raises:
-        ModelFormatError: It cannot be loaded, takes something else, or answers no logits.
-    """
-    network = load_model(path)
-    last = network.layers[-1]
-    if network.input_shape != (None, *INPUT_SHAPE[1:]):
-        raise ModelFormatError(
-            f"Expected {path} to take any number of (48, 48, 1) images, found "
-            f"{network.input_shape}. A deployed network is for converters; name the trained one."
-        )
-    if type(last).__name__ != "Dense" or last.activation.__name__ != "linear":
-        raise ModelFormatError(
-            f"Expected {path} to answer logits from a Dense layer without activation, found "
-            f"{type(last).__name__} {getattr(last, 'activation', '')}."
-        )
-    return network
-
-
-def logits_of(model: keras.Model, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Returns float32 (n, k): what a network answers to images, uint8 (n, 48, 48), in inference."""
-    answers = model.predict(images[..., None], batch_size=256, verbose=0)
-    return np.asarray(answers, np.float32)
-
-
-class KerasRunner:
-    """The float predictor: a trained network, answering probabilities one batch at a time."""
-
-    def __init__(self, network: keras.Model) -> None:
-        """Wraps a network that answers logits, uint8 (n, 48, 48, 1) to (n, k)."""
-        self._network = network
-        self.delegate: str = import_keras().backend.backend()
-        self._input = np.zeros(INPUT_SHAPE, np.uint8)
-        self._output = np.zeros(0, np.float32)
-
-    def prepare(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Returns the input for one face, uint8 (48, 48)."""
-        return image[None, ..., None]
-
-    def set_input(self, values: NDArray[np.uint8]) -> None:
-        """Sets the input of `invoke`."""
-        self._input = values
-
-    def invoke(self) -> None:
-        """Runs once on the input that was set."""
-        self._output = np.asarray(self._network.predict_on_batch(self._input))[0]
-
-    def get_output(self) -> NDArray[np.float32]:
-        """Returns the logits of the last run."""
-        return self._output
-
-    def probabilities(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Returns float32 (n, k) for faces, uint8 (n, 48, 48)."""
-        return softmax(logits_of(self._network, images)).astype(np.float32)
+        norm = FusedBatchNormalization
+    return functools.partial(norm, momentum=NORM_MOMENTUM)

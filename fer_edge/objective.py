@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from fer_edge.data.split import Split
 from fer_edge.errors import ConfigError
-from fer_edge.model import import_keras
+from fer_edge.keras_network import import_keras
 from fer_edge.recipe import Recipe
 
 if TYPE_CHECKING:

@@ -14,9 +14,10 @@ from fer_edge import files
 from fer_edge.catalog import ModelFile, find_model
 from fer_edge.errors import DataError, ModelFormatError, OutputError
 from fer_edge.faces import Detector, make_detector
-from fer_edge.images import encode_image, find_images, is_video, read_frames, read_image
+from fer_edge.images import encode_image, find_images, read_image
 from fer_edge.predict import Face, annotate, read_faces
 from fer_edge.runtime import Interpreter
+from fer_edge.video import is_video, read_frames
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,11 @@ from fer_edge.bench import Bench, Timer, run_bench
 from fer_edge.catalog import find_model
 from fer_edge.data.sources import load_dataset
 from fer_edge.export import Export, Exported, export_model
+from fer_edge.history import Epoch
 from fer_edge.plan import make_plan
 from fer_edge.recipe import Recipe, read_recipe
 from fer_edge.runs import Run
-from fer_edge.train import Epoch, Listener, train
+from fer_edge.train import Listener, train
 
 RECIPE = "quickstart"
 ROUNDS = 100

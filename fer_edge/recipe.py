@@ -15,6 +15,7 @@ RECIPES = Path(__file__).resolve().parent / "recipes"
 Optimizer = Literal["adamw", "sgd"]
 Schedule = Literal["cosine", "plateau"]
 ClassWeights = Literal["none", "sqrt", "balanced"]
+StartWeights = Literal["none", "imagenet"]
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,8 @@ class Recipe:
     """Everything that decides what a training ends in, the data aside.
 
     Attributes:
-        arch: A network of `fer_edge.model.ARCHITECTURES`.
+        arch: A network of `fer_edge.model.ALL_NAMES`.
+        weights: `imagenet` freezes `vgg16` at ImageNet's weights; the others know only `none`.
         epochs: Passes over the train split.
         batch_size: Images a step.
         seed: Of weights, order, augmentation and dropout.
@@ -43,6 +45,7 @@ class Recipe:
     """
 
     arch: str = "small"
+    weights: StartWeights = "none"
     epochs: int = 40
     batch_size: int = 96
     seed: int = 0

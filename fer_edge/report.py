@@ -26,10 +26,11 @@ from fer_edge.bench import Bench
 from fer_edge.data.clean import CleaningReport
 from fer_edge.export import Exported
 from fer_edge.gates import Verdict
+from fer_edge.history import Epoch
 from fer_edge.model_cost import LayerCost
 from fer_edge.quickstart import Quickstart, Steps
 from fer_edge.tables import Table
-from fer_edge.train import Epoch, Listener
+from fer_edge.train import Listener
 
 JSON_VERSION = 1
 

@@ -7,9 +7,7 @@ why a resumed training ends where an uninterrupted one does.
 
 from __future__ import annotations
 
-import csv
 import dataclasses
-import io
 import math
 import time
 from collections.abc import Callable, Iterator
@@ -25,10 +23,12 @@ from fer_edge.data.augment import augment_batch, mix_pairs
 from fer_edge.data.clean import CleaningReport, clean_training
 from fer_edge.data.split import Dataset
 from fer_edge.errors import ConfigError
+from fer_edge.history import Epoch, as_columns, write_history
+from fer_edge.keras_network import import_keras, load_network, logits_of
 from fer_edge.lookahead import map_ahead
-from fer_edge.model import build_model, import_keras, load_network, logits_of
+from fer_edge.model import build_model
 from fer_edge.objective import class_weights, compile_model, smoothed_targets, start_from
-from fer_edge.recipe import Recipe, difference
+from fer_edge.recipe import Recipe, StartWeights, difference
 from fer_edge.runs import Run, describe_run, write_config
 
 if TYPE_CHECKING:
@@ -38,29 +38,6 @@ AVERAGE_EVERY = 8  # steps between updates of the averaged weights; the momentum
 
 Weights = list[NDArray[Any]]
 Batch = tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.float32]]
-
-
-@dataclass(frozen=True)
-class Epoch:
-    """One finished epoch, a row of history.csv.
-
-    Attributes:
-        epoch: From 1.
-        learning_rate: At its end.
-        train_loss: Mean over its augmented, mixed and smoothed batches.
-        validation_loss: Mean cross-entropy of the averaged weights, nats.
-        validation_top1: Share of validation images right, averaged weights.
-        validation_macro_f1: Mean F1 over the classes.
-        elapsed_s: Wall time.
-    """
-
-    epoch: int
-    learning_rate: float
-    train_loss: float
-    validation_loss: float
-    validation_top1: float
-    validation_macro_f1: float
-    elapsed_s: float
 
 
 @dataclass(frozen=True)
@@ -124,7 +101,7 @@ def train(
     while not trainer.is_done():
         row = trainer.run_epoch(listener.stepped)
         checkpoint.save(run.checkpoint, trainer.state())
-        _write_history(run, trainer.history)
+        write_history(run.history, trainer.history)
         listener.finished_epoch(row)
     _write_results(run, trainer)
     return trainer.history[trainer.best.epoch - 1]
@@ -143,7 +120,7 @@ class _Trainer:
         self.targets = smoothed_targets(self.train_split, self.n_classes, recipe.label_smoothing)
         counts = self.train_split.class_counts(self.n_classes)
         self.class_weights = class_weights(counts, recipe.class_weights)
-        self.model = self._build(fast_training=True)
+        self.model = self._build(weights=recipe.weights, fast_training=True)
         if init:
             start_from(self.model, load_network(init))
         self.optimizer = compile_model(self.model, recipe, self.n_steps)
@@ -153,17 +130,18 @@ class _Trainer:
 
     def kept_model(self) -> keras.Model:
         """Returns the network of the best epoch, made of Keras's own layers."""
-        model = self._build(fast_training=False)
+        model = self._build(weights="none", fast_training=False)
         model.set_weights(self.best.weights)
         return model
 
-    def _build(self, *, fast_training: bool) -> keras.Model:
+    def _build(self, *, weights: StartWeights, fast_training: bool) -> keras.Model:
         recipe = self.recipe
         return build_model(
             recipe.arch,
             self.n_classes,
             dropout=recipe.dropout,
             seed=recipe.seed,
+            weights=weights,
             fast_training=fast_training,
         )
 
@@ -284,26 +262,12 @@ def _check_resumable(run: Run, recipe: Recipe, description: dict[str, Any]) -> N
         )
 
 
-def _write_history(run: Run, history: list[Epoch]) -> None:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([spec.name for spec in dataclasses.fields(Epoch)])
-    for row in history:
-        epoch, rate, *figures, elapsed_s = dataclasses.astuple(row)
-        writer.writerow([epoch, f"{rate:.3e}", *(f"{f:.5f}" for f in figures), f"{elapsed_s:.1f}"])
-    files.write_text(run.history, text.getvalue())
-
-
 def _write_results(run: Run, trainer: _Trainer) -> None:
     """Writes the kept network and the curves."""
     with files.replacing(run.model) as path:
         trainer.kept_model().save(path)
-    columns = {
-        spec.name: [getattr(row, spec.name) for row in trainer.history]
-        for spec in dataclasses.fields(Epoch)
-    }
     with files.replacing(run.curves) as path:
-        plots.draw_curves(columns, best_epoch=trainer.best.epoch, path=path)
+        plots.draw_curves(as_columns(trainer.history), best_epoch=trainer.best.epoch, path=path)
 
 
 def _array(variable: Any) -> NDArray[Any]:

@@ -14,9 +14,9 @@ PACKAGE = ROOT / "fer_edge"
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("fer_edge", "errors", "files", "lookahead", "metrics", "quiet"),
     ("contract",),
-    ("data", "images", "inspect", "plots", "runtime", "converter"),
-    ("faces", "batch_norm", "model", "recipe"),
-    ("model_cost", "deploy", "objective", "checkpoint", "runs", "machine", "catalog"),
+    ("data", "faces", "images", "video", "inspect", "plots", "runtime", "converter"),
+    ("keras_network", "classics", "batch_norm", "model", "recipe"),
+    ("model_cost", "deploy", "objective", "checkpoint", "history", "runs", "machine", "catalog"),
     ("train", "evaluate", "candidates", "coldstart", "export", "predict", "predictor"),
     ("bench",),
     ("plan", "gates"),
@@ -28,7 +28,7 @@ LAYER_OF = {module: number for number, layer in enumerate(LAYERS) for module in 
 
 ONLY_IN = {
     "tensorflow": {"batch_norm"},
-    "keras": {"batch_norm", "deploy", "model", "model_cost", "objective", "train"},
+    "keras": {"batch_norm", "deploy", "keras_network", "model", "model_cost", "objective", "train"},
     "ai_edge_litert": {"inspect", "runtime"},
     "tflite_runtime": {"runtime"},
     "typer": {"cli"},

@@ -19,8 +19,8 @@ from fer_edge.data.split import Dataset
 from fer_edge.errors import ConversionError, ModelFormatError, OutputError
 from fer_edge.export import Export, check_int8, export_model, pick_calibration
 from fer_edge.inspect import read_graph
+from fer_edge.keras_network import load_model, logits_of
 from fer_edge.metrics import softmax
-from fer_edge.model import load_model, logits_of
 from fer_edge.runs import Run
 from fer_edge.runtime import Interpreter
 

@@ -8,8 +8,9 @@ import pytest
 
 from fer_edge.deploy import check_fold, deployed_probabilities, fold
 from fer_edge.errors import ConfigError, ConversionError, ModelFormatError
+from fer_edge.keras_network import load_model, logits_of
 from fer_edge.metrics import softmax
-from fer_edge.model import ARCHITECTURES, build_model, load_model, logits_of
+from fer_edge.model import ARCHITECTURES, build_model
 from fer_edge.model_cost import layer_costs
 
 LIMITS = {"nano": 60_000, "small": 250_000, "base": 1_000_000}

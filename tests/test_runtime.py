@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from fer_edge.data.sample import sample_dataset
 from fer_edge.errors import ModelFormatError
 from fer_edge.inspect import read_graph
-from fer_edge.model import load_model
+from fer_edge.keras_network import load_model
 from fer_edge.runs import Run
 from fer_edge.runtime import Interpreter, Kernels
 

@@ -13,8 +13,8 @@ from fer_edge.data.sample import sample_dataset
 from fer_edge.errors import ConversionError, ModelFormatError
 from fer_edge.export import Export, export_model
 from fer_edge.inspect import read_graph
+from fer_edge.keras_network import load_network, logits_of
 from fer_edge.metrics import softmax
-from fer_edge.model import load_network, logits_of
 from fer_edge.plan import make_plan
 from fer_edge.recipe import shipped_recipes
 from fer_edge.runtime import Interpreter

@@ -15,7 +15,8 @@ from fer_edge.checkpoint import load
 from fer_edge.data.sample import sample_dataset
 from fer_edge.data.split import Dataset
 from fer_edge.errors import ConfigError
-from fer_edge.model import build_model, load_model
+from fer_edge.keras_network import load_model
+from fer_edge.model import build_model
 from fer_edge.objective import class_weights, smoothed_targets, start_from
 from fer_edge.recipe import Recipe
 from fer_edge.runs import Run

@@ -8,7 +8,9 @@ from fer_edge.cli.options import Json
 
 
 def model(
-    arch: Annotated[str, typer.Argument(help="nano, small or base.", metavar="ARCH")],
+    arch: Annotated[
+        str, typer.Argument(help="nano, small, base, teacher, elu-cnn or vgg16.", metavar="ARCH")
+    ],
     *,
     n_classes: Annotated[int, typer.Option("--classes", help="Emotions.", min=2, max=64)] = 7,
     as_json: Json = False,

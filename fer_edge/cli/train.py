@@ -14,7 +14,13 @@ def train(
     recipe: Annotated[
         str | None, typer.Option("--recipe", "-r", help="A shipped recipe's name, or a TOML file.")
     ] = None,
-    arch: Annotated[str | None, typer.Option(help="nano, small or base.")] = None,
+    arch: Annotated[
+        str | None,
+        typer.Option(help="nano, small, base; or, to compare: elu-cnn, vgg16, teacher."),
+    ] = None,
+    weights: Annotated[
+        str | None, typer.Option(help="imagenet or none: what vgg16 starts from.")
+    ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Run folder.", show_default="runs/ARCH")
     ] = None,
@@ -55,7 +61,7 @@ def train(
     network = (
         str(find_network(init).resolve()) if init else str(before.get("init", {}).get("file", ""))
     )
-    given = {"arch": arch, "epochs": epochs, "seed": seed}
+    given = {"arch": arch, "weights": weights, "epochs": epochs, "seed": seed}
     chosen = with_settings(base, {k: v for k, v in given.items() if v is not None}, set_ or [])
     if not resume:
         files.refuse_existing(run.folder, force=force)

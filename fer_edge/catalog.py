@@ -139,6 +139,17 @@ def find_network(name: str) -> Path:
     return network
 
 
+def network_emotions(network: Path) -> tuple[str, ...]:
+    """Returns what a network's answers mean, from what lies beside it; () where nothing says."""
+    folder = network.parent
+    if has_manifest(folder) and network.name in (manifest := read_manifest(folder)).files:
+        return manifest.emotions
+    run = Run(folder)
+    if run.config.is_file():
+        return tuple(run.read_config().get("data", {}).get("emotions", ()))
+    return ()
+
+
 def _from_folder(name: str, folder: Path, network: Path, run: Run | None = None) -> Model:
     """Returns the model of an export folder; a run that was not exported yet has no files."""
     if not (folder / MANIFEST_NAME).is_file():

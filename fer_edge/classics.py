@@ -88,7 +88,9 @@ def vgg16(image: Any, weights: Weights) -> Any:
         network = keras.applications.VGG16(
             include_top=False, weights=weights if imagenet else None, input_tensor=x
         )
-    except OSError as exc:
+    except Exception as exc:  # Keras's downloader raises nothing narrower
+        if not isinstance(exc.__context__, OSError):
+            raise
         raise ConfigError(
             f"Keras cannot get VGG16's ImageNet weights: {exc}. Go online once (Keras keeps them "
             "in ~/.keras/models), or train VGG16 from scratch with --weights none."

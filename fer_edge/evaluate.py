@@ -1,7 +1,6 @@
 """Probabilities and a split in, an evaluation out. NumPy only; opens no models, prints nothing."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -95,7 +94,7 @@ def evaluation_set(dataset: Dataset, name: SplitName) -> EvaluationSet:
     split = dataset.split(name)
     train = dataset.splits.get("train")
     leaked = is_leaked(split, train) if train is not None and len(train) else None
-    source = Path(dataset.source).name
+    source = dataset.source.title
     return EvaluationSet(name, split, dataset.emotions, leaked, source, dataset.sha256)
 
 

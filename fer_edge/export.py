@@ -30,7 +30,7 @@ from fer_edge.converter import run_converter
 from fer_edge.data.clean import clean_training
 from fer_edge.data.sample import sample_dataset
 from fer_edge.data.sources import load_dataset
-from fer_edge.data.split import Dataset, Split
+from fer_edge.data.split import Dataset, Source, Split
 from fer_edge.deploy import check_fold, fold
 from fer_edge.errors import ConversionError, OutputError
 from fer_edge.inspect import read_graph
@@ -104,7 +104,7 @@ def pick_calibration(dataset: Dataset, *, n: int = CALIBRATION_SIZE, seed: int =
     )
     sample = train.take(np.sort(rows))
     provenance = {
-        "source": Path(dataset.source).name,
+        "source": dataset.source.title,
         "sha256": dataset.sha256,
         "split": "train, cleaned",
         "seed": seed,
@@ -119,7 +119,7 @@ def export_model(
     model: Model,
     export: Export,
     *,
-    data: str | None = None,
+    data: Source | str | None = None,
     folder: Path | None = None,
     force: bool = False,
     say: Callable[[str], None] = lambda _text: None,
@@ -230,7 +230,7 @@ def _refuse_folder(folder: Path, *, force: bool) -> None:
 
 
 def _labels_and_calibration(
-    model: Model, export: Export, data: str | None
+    model: Model, export: Export, data: Source | str | None
 ) -> tuple[tuple[str, ...], Calibration | None]:
     """Returns the labels, from the model itself where it knows them, and int8's sample.
 
@@ -245,7 +245,7 @@ def _labels_and_calibration(
     trained_on = training.get("data", {}).get("sha256", dataset.sha256)
     if trained_on != dataset.sha256:
         raise ConversionError(
-            f"{model.name} was trained on other data than {dataset.source}: expected SHA-256 "
+            f"{model.name} was trained on other data than {dataset.source.name}: expected SHA-256 "
             f"{trained_on[:16]}…, found {dataset.sha256[:16]}…. Calibration images have to be "
             "training images: pass the same data with --data."
         )
@@ -253,7 +253,7 @@ def _labels_and_calibration(
     return dataset.emotions, calibration if "int8" in export.variants else None
 
 
-def _own_data(model: Model) -> str:
+def _own_data(model: Model) -> Source:
     """Returns the data that a run was trained on; raises ConversionError for other models."""
     if model.run is None:
         raise ConversionError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,13 +17,22 @@ if TYPE_CHECKING:
     import keras
 
 
-def smoothed_targets(split: Split, n_classes: int, smoothing: float) -> NDArray[np.float32]:
-    """Returns float32 (n, k) targets: the soft labels, else one-hot, `smoothing` of it spread out.
+def smoothed_targets(
+    split: Split, n_classes: int, smoothing: float, soft_weight: float = 1.0
+) -> NDArray[np.float32]:
+    """Returns float32 (n, k) targets: one-hot and soft labels mixed, `smoothing` of it spread out.
+
+    Args:
+        split: With labels, and soft labels or none.
+        n_classes: How many columns.
+        smoothing: Share that is spread over all classes.
+        soft_weight: Share of the soft labels in the mixture, where there are any.
 
     Source: Szegedy et al., arXiv:1512.00567, section 7.
     """
-    hard = np.eye(n_classes, dtype=np.float32)[split.labels]
-    target = hard if split.soft is None else split.soft
+    target = np.eye(n_classes, dtype=np.float32)[split.labels]
+    if split.soft is not None:
+        target = (1 - soft_weight) * target + soft_weight * split.soft
     return np.asarray(target * (1 - smoothing) + smoothing / n_classes, np.float32)
 
 
@@ -39,8 +49,20 @@ def class_weights(counts: list[int], kind: str) -> NDArray[np.float32]:
     return np.asarray(weights * n.sum() / (weights * n).sum(), np.float32)
 
 
-def start_from(model: keras.Model, source: keras.Model) -> None:
-    """Copies weights layer by layer, by name; a head of another size keeps its fresh weights.
+def start_from(
+    model: keras.Model,
+    source: keras.Model,
+    emotions: Sequence[str] = (),
+    known: Sequence[str] = (),
+) -> None:
+    """Copies weights layer by layer, by name; of the head, what the emotions have in common.
+
+    Args:
+        model: Gets the weights.
+        source: Has them.
+        emotions: What the answers of `model` mean.
+        known: What those of `source` mean; empty when nobody knows, and then a head of another
+            size keeps its fresh weights.
 
     Raises:
         ConfigError: A layer other than the head is absent or has another shape.
@@ -49,7 +71,10 @@ def start_from(model: keras.Model, source: keras.Model) -> None:
         if not layer.weights:
             continue
         try:
-            layer.set_weights(source.get_layer(layer.name).get_weights())
+            weights = source.get_layer(layer.name).get_weights()
+            if layer.name == "logits" and known:
+                weights = _shared_columns(layer.get_weights(), weights, emotions, known)
+            layer.set_weights(weights)
         except ValueError as exc:
             if layer.name == "logits":
                 continue
@@ -57,6 +82,23 @@ def start_from(model: keras.Model, source: keras.Model) -> None:
                 f"Cannot start from {source.name!r}: its layer {layer.name} does not fit "
                 f"{model.name!r}. Pick the same --arch as the model that you start from."
             ) from exc
+
+
+def _shared_columns(
+    fresh: list[NDArray[np.float32]],
+    trained: list[NDArray[np.float32]],
+    emotions: Sequence[str],
+    known: Sequence[str],
+) -> list[NDArray[np.float32]]:
+    """Returns a head's kernel and bias: trained where an emotion was known, else fresh."""
+    shared = [emotion for emotion in emotions if emotion in known]
+    to, of = (
+        [names.index(emotion) for emotion in shared] for names in (list(emotions), list(known))
+    )
+    weights = [array.copy() for array in fresh]
+    for array, source in zip(weights, trained, strict=True):
+        array[..., to] = source[..., of]
+    return weights
 
 
 def compile_model(model: keras.Model, recipe: Recipe, n_steps: int) -> keras.optimizers.Optimizer:

@@ -1,7 +1,7 @@
 """What to measure on what: names from the user to candidates and a split, and scores back."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from fer_edge.candidates import Candidate, candidates_of, has_keras, parse_input
 from fer_edge.catalog import Model, find_model
 from fer_edge.contract import write_manifest
 from fer_edge.data.sources import load_dataset
-from fer_edge.data.split import SplitName
+from fer_edge.data.split import Source, SplitName
 from fer_edge.errors import ConfigError, ModelFormatError
 from fer_edge.evaluate import EvaluationSet, evaluation_set
 
@@ -26,11 +26,13 @@ class BenchPlan:
         models: As they were found.
         candidates: Their files, in order, named for tables.
         data: The split.
+        described: How the data set was read, in words.
     """
 
     models: tuple[Model, ...]
     candidates: tuple[Candidate, ...]
     data: EvaluationSet
+    described: str
 
     def not_measured(self) -> list[str]:
         """Returns the names of models whose float network is left out, for want of Keras."""
@@ -43,7 +45,12 @@ class BenchPlan:
 
 
 def make_plan(
-    names: Sequence[str], *, data: str | None, split: SplitName, input_range: str | None = None
+    names: Sequence[str],
+    *,
+    data: Source | str | None,
+    split: SplitName,
+    input_range: str | None = None,
+    progress: Callable[[str, float], None] = lambda _what, _share: None,
 ) -> BenchPlan:
     """Returns the plan for models by name.
 
@@ -53,6 +60,7 @@ def make_plan(
             the drawn sample.
         split: Of the data.
         input_range: `LOW,HIGH` for strangers' float inputs.
+        progress: Gets what is being done and the share that is done, while data are read.
 
     Raises:
         ModelFormatError: A model is absent, damaged, or made for other emotions than the data.
@@ -62,21 +70,23 @@ def make_plan(
     scaling = parse_input_range(input_range) if input_range else None
     models = tuple(find_model(name) for name in names)
     source = data or next((model.run.data for model in models if model.run), "sample")
-    evaluated = evaluation_set(load_dataset(source), split)
+    dataset = load_dataset(source, progress=progress)
+    evaluated = evaluation_set(dataset, split)
     ours = [model for model in models if model.manifest or model.network]
     candidates = []
     for model in models:
         if model.manifest and model.manifest.emotions != evaluated.emotions:
             raise ModelFormatError(
-                f"{model.name} answers {', '.join(model.manifest.emotions)}, and {source} is "
-                f"labelled {', '.join(evaluated.emotions)}. Expected the same, in the same order."
+                f"{model.name} answers {', '.join(model.manifest.emotions)}, and "
+                f"{dataset.source.name} is labelled {', '.join(evaluated.emotions)}. "
+                "Expected the same, in the same order."
             )
         prefix = f"{model.name}/" if len(ours) > 1 and model in ours else ""
         candidates += candidates_of(model, threads=THREADS, input_range=scaling, prefix=prefix)
     known = [candidate.name for candidate in candidates]
     if twice := {name for name in known if known.count(name) > 1}:
         raise ConfigError(f"Expected each model once, found {', '.join(sorted(twice))} twice.")
-    return BenchPlan(models, tuple(candidates), evaluated)
+    return BenchPlan(models, tuple(candidates), evaluated, dataset.describe())
 
 
 def record_scores(bench: Bench, plan: BenchPlan) -> None:

@@ -36,6 +36,8 @@ class Recipe:
         plateau_patience: Epochs, for the `plateau` schedule.
         weight_decay: Decoupled, on kernels only.
         label_smoothing: Share of each target that is spread over all classes.
+        soft_weight: Share of FER+'s votes in each target, where they were joined; the rest is the
+            label.
         class_weights: Loss weight a class: 1, inverse square root of its share, or inverse share.
         ema: Momentum of the weights' running mean, which is what is validated and kept; 0 is off.
         dropout: Share of pooled features dropped in training.
@@ -56,6 +58,7 @@ class Recipe:
     plateau_patience: int = 4
     weight_decay: float = 0.01
     label_smoothing: float = 0.1
+    soft_weight: float = 1.0
     class_weights: ClassWeights = "none"
     ema: float = 0.998
     dropout: float = 0.2
@@ -91,6 +94,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     "plateau_patience": (1, 1000),
     "weight_decay": (0, 1),
     "label_smoothing": (0, 0.9),
+    "soft_weight": (0, 1),
     "ema": (0, 0.99999),
     "dropout": (0, 0.95),
     "early_stopping": (0, 10_000),

@@ -24,9 +24,12 @@ from rich.table import Table as RichTable
 from fer_edge import tables
 from fer_edge.bench import Bench
 from fer_edge.data.clean import CleaningReport
+from fer_edge.data.sources import load_dataset
+from fer_edge.data.split import Dataset, Source
 from fer_edge.export import Exported
 from fer_edge.gates import Verdict
 from fer_edge.history import Epoch
+from fer_edge.improvement import Improvement
 from fer_edge.model_cost import LayerCost
 from fer_edge.quickstart import Quickstart, Steps
 from fer_edge.tables import Table
@@ -77,6 +80,14 @@ def progress() -> Iterator[Callable[[str, float], None]]:
     """Shows a bar; yields a function of what is being done and the share that is done."""
     with _bar() as bar:
         yield _shares(bar)
+
+
+def load(source: Source | str) -> Dataset:
+    """Loads a data set, showing progress, and says on stderr how it was read."""
+    with progress() as show:
+        dataset = load_dataset(source, progress=show)
+    say(dataset.describe())
+    return dataset
 
 
 @contextlib.contextmanager
@@ -152,6 +163,12 @@ def describe_cleaning(report: CleaningReport) -> str:
 def show_model(arch: str, costs: Sequence[LayerCost]) -> None:
     """Prints a network's layers and totals."""
     show_table(tables.model_table(arch, costs))
+
+
+def show_improvement(found: Improvement | None, before: str, after: str) -> None:
+    """Prints what a fine-tuning bought."""
+    if found is not None:
+        show_table(tables.improvement(found, before, after))
 
 
 def show_training(folder: Path, best: Epoch, n_epochs: int) -> None:

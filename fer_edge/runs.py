@@ -11,7 +11,7 @@ from typing import Any
 
 from fer_edge import __version__, files
 from fer_edge.contract import MANIFEST_NAME
-from fer_edge.data.split import Dataset
+from fer_edge.data.split import Dataset, Source
 from fer_edge.errors import ConfigError, MissingExtraError, OutputError
 from fer_edge.recipe import Recipe, recipe_from_dict
 
@@ -82,9 +82,11 @@ class Run:
             ) from exc
 
     @property
-    def data(self) -> str:
+    def data(self) -> Source:
         """The data set that it was trained on; raises as `read_config` does."""
-        return str(self.read_config().get("data", {}).get("source", "sample"))
+        data = self.read_config().get("data", {})
+        options = {key: data[key] for key in ("detect", "ferplus", "labels") if key in data}
+        return Source(str(data.get("source", "sample")), **options)
 
     def read_recipe(self) -> Recipe:
         """Returns the recipe that the run was started with; raises as `read_config` does."""
@@ -96,7 +98,12 @@ def describe_run(dataset: Dataset, recipe: Recipe, *, init: str = "") -> dict[st
     return {
         "fer_edge": {"version": __version__, "commit": source_commit()},
         "data": {
-            "source": _absolute(dataset.source),
+            "source": _absolute(dataset.source.name),
+            "detect": _absolute_detector(dataset.source.detect),
+            "ferplus": _absolute(dataset.source.ferplus),
+            "labels": dataset.source.labels,
+            "format": dataset.format,
+            "notes": list(dataset.notes),
             "sha256": dataset.sha256,
             "emotions": list(dataset.emotions),
             "counts": {name: len(split) for name, split in dataset.splits.items()},
@@ -123,6 +130,8 @@ def training_provenance(config: dict[str, Any]) -> dict[str, Any]:
     """Returns what a manifest says of a training: its config, without this machine's folders."""
     data = dict(config.get("data", {}))
     data["source"] = Path(str(data.get("source", ""))).name
+    data["ferplus"] = Path(str(data.get("ferplus", ""))).name
+    data["detect"] = str(data.get("detect", "")).partition(":")[0]
     init = dict(config.get("init", {}))
     if init:
         init["file"] = Path(str(init["file"])).name
@@ -169,8 +178,13 @@ def source_commit() -> str:
 
 
 def _absolute(source: str) -> str:
-    """Returns a path as one that works from every folder; `sample` stays what it is."""
-    return source if source == "sample" else str(Path(source).resolve())
+    """Returns a path as one that works from every folder; a name stays what it is."""
+    return str(Path(source).resolve()) if source and Path(source).exists() else source
+
+
+def _absolute_detector(spec: str) -> str:
+    kind, colon, path = spec.partition(":")
+    return kind + colon + _absolute(path)
 
 
 def _git(folder: Path, *arguments: str) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fer_edge.bench import Bench, Latency, Result, What
+from fer_edge.improvement import Improvement
 from fer_edge.metrics import Interval
 from fer_edge.model_cost import LayerCost
 
@@ -53,6 +54,24 @@ def bench_tables(bench: Bench) -> list[Table]:
         for table in (_emotions(result, bench), _confusion(result, bench))
     ]
     return [summary(bench), *_latencies(bench), *_cold_start(bench), *per_model]
+
+
+def improvement(found: Improvement, before: str, after: str) -> Table:
+    """Returns what a fine-tuning bought: top-1, macro-F1, and F1 an emotion."""
+    data, first, second = found.data, found.before, found.after
+    p = second.against_float.mcnemar_p if second.against_float else 1.0
+    title = (
+        f"{data.source}, {data.name} split, n = {len(data.split)}, single crop, float, 95% "
+        f"intervals; p that both err equally often: {p:.2g}"
+    )
+    rows = [
+        ("top-1 %", percent(first.top1), percent(second.top1)),
+        ("macro-F1 %", percent(first.macro_f1), percent(second.macro_f1)),
+    ]
+    for emotion, score in second.per_emotion.items():
+        old = first.per_emotion[emotion].f1
+        rows.append((f"F1 {emotion}, n = {score.n}", f"{100 * old:.1f}", f"{100 * score.f1:.1f}"))
+    return Table(title, ("figure", f"before: {before}", f"after: {after}"), tuple(rows))
 
 
 def summary(bench: Bench) -> Table:

@@ -12,12 +12,14 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fer_edge import checkpoint, files, metrics, plots
+from fer_edge.catalog import network_emotions
 from fer_edge.checkpoint import Best, State
 from fer_edge.data.augment import augment_batch, mix_pairs
 from fer_edge.data.clean import CleaningReport, clean_training
@@ -117,12 +119,15 @@ class _Trainer:
         self.n_classes = len(dataset.emotions)
         self.batch_size = min(recipe.batch_size, len(self.train_split))
         self.n_steps = len(self.train_split) // self.batch_size
-        self.targets = smoothed_targets(self.train_split, self.n_classes, recipe.label_smoothing)
+        self.targets = smoothed_targets(
+            self.train_split, self.n_classes, recipe.label_smoothing, recipe.soft_weight
+        )
         counts = self.train_split.class_counts(self.n_classes)
         self.class_weights = class_weights(counts, recipe.class_weights)
         self.model = self._build(weights=recipe.weights, fast_training=True)
         if init:
-            start_from(self.model, load_network(init))
+            known = network_emotions(Path(init))
+            start_from(self.model, load_network(init), dataset.emotions, known)
         self.optimizer = compile_model(self.model, recipe, self.n_steps)
         self.averaged: Weights = []
         self.history: list[Epoch] = []

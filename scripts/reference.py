@@ -11,7 +11,18 @@ from typer.testing import CliRunner
 from fer_edge.cli import app
 
 TARGET = Path(__file__).resolve().parents[1] / "docs" / "COMMANDS.md"
-COMMANDS = ("quickstart", "train", "export", "bench", "predict", "model", "data", "data show")
+COMMANDS = (
+    "quickstart",
+    "train",
+    "export",
+    "bench",
+    "predict",
+    "model",
+    "data",
+    "data fetch",
+    "data show",
+    "data write",
+)
 
 
 def reference() -> str:

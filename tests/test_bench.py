@@ -10,7 +10,7 @@ from fer_edge.bench import Bench, Timer, run_bench
 from fer_edge.candidates import InputRange, TfliteRunner, parse_input_range, scale_pixels
 from fer_edge.catalog import find_model
 from fer_edge.contract import EMOTIONS, TensorSpec, read_manifest
-from fer_edge.data.split import Dataset
+from fer_edge.data.split import Dataset, Source
 from fer_edge.errors import ConfigError, DataError, GateError, ModelFormatError
 from fer_edge.evaluate import EvaluationSet, evaluate, evaluation_set
 from fer_edge.gates import check_gates, parse_gates, raise_missed
@@ -52,10 +52,10 @@ def test_evaluation_of_known_answers(drawn: Dataset) -> None:
 
 def test_leaks_are_looked_for_in_training_as_published(drawn: Dataset) -> None:
     splits = {**drawn.splits, "test": drawn.split("train").take(np.arange(5))}
-    leaky = Dataset("made", "", EMOTIONS, splits)
+    leaky = Dataset(Source("made"), "", EMOTIONS, splits)
     assert np.all(evaluation_set(leaky, "test").leaked)
     assert not np.any(evaluation_set(drawn, "test").leaked)
-    alone = Dataset("made", "", EMOTIONS, {"test": drawn.split("test")})
+    alone = Dataset(Source("made"), "", EMOTIONS, {"test": drawn.split("test")})
     unknown = evaluation_set(alone, "test")
     assert unknown.leaked is None
     assert evaluate(np.eye(7)[alone.split("test").labels], unknown).leak_free_top1 is None

@@ -21,7 +21,7 @@ def fresh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_cached_equals_parsed(fresh: Path, drawn_csv: Path) -> None:
     first, second = load_dataset(str(drawn_csv)), load_dataset(str(drawn_csv))
     assert cache.load(first.sha256) is not None
-    assert list(fresh.glob("data-v1/*/images.npy"))
+    assert list(fresh.glob("data-v2/*/images.npy"))
     for name, split in first.splits.items():
         np.testing.assert_array_equal(split.images, second.split(name).images)
         np.testing.assert_array_equal(split.ids, second.split(name).ids)
@@ -53,7 +53,7 @@ def test_a_change_of_the_same_size_is_noticed(drawn: Dataset, tmp_path: Path) ->
 @pytest.mark.parametrize("damage", [b"", b"junk", b"\x93NUMPY\x01\x00"])
 def test_a_damaged_cache_is_made_again(damage: bytes, fresh: Path, drawn_csv: Path) -> None:
     good = load_dataset(str(drawn_csv))
-    (images,) = fresh.glob("data-v1/*/images.npy")
+    (images,) = fresh.glob("data-v2/*/images.npy")
     images.write_bytes(damage)
     again = load_dataset(str(drawn_csv))
     np.testing.assert_array_equal(again.split("train").images, good.split("train").images)

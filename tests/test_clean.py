@@ -7,7 +7,7 @@ import numpy as np
 from fer_edge.contract import EMOTIONS
 from fer_edge.data.clean import CleaningReport, clean_training, content_ids, is_blank, is_leaked
 from fer_edge.data.sources import load_dataset
-from fer_edge.data.split import Dataset, Split
+from fer_edge.data.split import Dataset, Source, Split
 
 FACES = np.random.default_rng(0).integers(0, 256, (6, 48, 48)).astype(np.uint8)
 BLANK = np.full((48, 48), 7, np.uint8)
@@ -32,7 +32,7 @@ def test_each_reason_is_counted_once() -> None:
         (FACES[3], 5),
     )
     validation = split((FACES[2], 4), first_id=100)
-    dataset = Dataset("made", "", EMOTIONS, {"train": train, "validation": validation})
+    dataset = Dataset(Source("made"), "", EMOTIONS, {"train": train, "validation": validation})
     cleaned, report = clean_training(dataset)
     assert report == CleaningReport(blank=1, in_evaluation=2, conflicting=2, redundant=2, kept=2)
     assert cleaned.split("train").ids.tolist() == [0, 8]

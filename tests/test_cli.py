@@ -12,12 +12,22 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
-from fer_edge.cli import app
+from fer_edge.cli import app, data
 from fer_edge.data.sample import draw_scene
 from fer_edge.runs import Run
 
 ROOT = Path(__file__).parents[1]
-COMMANDS = ("quickstart", "train", "export", "bench", "predict", "model", "data show")
+COMMANDS = (
+    "quickstart",
+    "train",
+    "export",
+    "bench",
+    "predict",
+    "model",
+    "data fetch",
+    "data show",
+    "data write",
+)
 
 
 def invoke(*arguments: str | Path) -> Result:
@@ -43,7 +53,7 @@ def test_every_command_has_help_with_an_example(command: str) -> None:
 
 def test_the_list_of_commands_is_complete() -> None:
     names = {command.name for command in app.registered_commands}
-    groups = {f"{group.name} show" for group in app.registered_groups}
+    groups = {f"data {command.name}" for command in data.app.registered_commands}
     assert names | groups == set(COMMANDS)
 
 

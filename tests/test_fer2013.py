@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from fer_edge.data.fer2013 import MAX_LINE_BYTES, read_fer2013
 from fer_edge.data.sources import load_dataset
-from fer_edge.data.split import Dataset
+from fer_edge.data.split import SPLIT_NAMES, Dataset, Split, SplitName
 from fer_edge.errors import DataError
 from tests.conftest import csv_row, csv_text
 
@@ -25,6 +25,13 @@ def write(path: Path, text: str) -> Path:
     return path
 
 
+def read(path: Path) -> dict[SplitName, Split]:
+    """Returns the rows by their Usage; ids are row numbers."""
+    rows = read_fer2013(lambda: path.open("rb"), str(path))
+    whole = Split(rows.images, rows.labels, np.arange(len(rows.labels)))
+    return {name: whole.take(rows.splits == number) for number, name in enumerate(SPLIT_NAMES)}
+
+
 def test_splits_labels_pixels_and_ids(tmp_path: Path) -> None:
     rows = [
         csv_row(3, IMAGE, "Training"),
@@ -32,7 +39,7 @@ def test_splits_labels_pixels_and_ids(tmp_path: Path) -> None:
         csv_row(6, 255 - IMAGE, "PublicTest"),
         csv_row(1, IMAGE.T, "Training"),
     ]
-    splits = read_fer2013(write(tmp_path / "f.csv", HEADER + "\n".join(rows)))
+    splits = read(write(tmp_path / "f.csv", HEADER + "\n".join(rows)))
     np.testing.assert_array_equal(splits["train"].images, [IMAGE, IMAGE.T])
     np.testing.assert_array_equal(splits["validation"].images, [255 - IMAGE])
     np.testing.assert_array_equal(splits["test"].images, [IMAGE[::-1]])
@@ -58,7 +65,7 @@ def test_splits_labels_pixels_and_ids(tmp_path: Path) -> None:
 def test_packed_or_not_gives_the_same(pack, drawn: Dataset, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     path = tmp_path / "f.csv"
     path.write_bytes(pack(csv_text(drawn).encode()))
-    for name, split in read_fer2013(path).items():
+    for name, split in read(path).items():
         np.testing.assert_array_equal(split.images, drawn.split(name).images)
         np.testing.assert_array_equal(split.labels, drawn.split(name).labels)
 
@@ -66,7 +73,7 @@ def test_packed_or_not_gives_the_same(pack, drawn: Dataset, tmp_path: Path) -> N
 def test_columns_may_stand_in_another_order_with_spaces(tmp_path: Path) -> None:
     pixels = " ".join(map(str, IMAGE.ravel()))
     path = write(tmp_path / "f.csv", f"emotion, Usage, pixels\n2,Training,{pixels}\n")
-    assert read_fer2013(path)["train"].labels.tolist() == [2]
+    assert read(path)["train"].labels.tolist() == [2]
 
 
 ONES = ["1"] * 2304
@@ -78,6 +85,7 @@ ONES = ["1"] * 2304
         pytest.param("", "is empty", id="empty file"),
         pytest.param(HEADER, "no rows", id="no rows"),
         pytest.param("emotion,Usage\n1,Training\n", "no column pixels", id="missing column"),
+        pytest.param("pixels\n1 2 3\n", "nothing to learn from it", id="test.csv"),
         pytest.param(HEADER + GOOD + "\n3,1 2 3\n", "line 3: expected 3 fields", id="short row"),
         pytest.param(
             HEADER + GOOD + "\n" + csv_row(3, IMAGE[:47], "Training"),
@@ -110,7 +118,7 @@ ONES = ["1"] * 2304
 )
 def test_faults_are_named(text: str, says: str, tmp_path: Path) -> None:
     with pytest.raises(DataError) as caught:
-        read_fer2013(write(tmp_path / "f.csv", text))
+        read(write(tmp_path / "f.csv", text))
     assert says in str(caught.value)
 
 
@@ -118,14 +126,14 @@ def test_truncated_xz(drawn_csv: Path, tmp_path: Path) -> None:
     path = tmp_path / "cut.csv.xz"
     path.write_bytes(drawn_csv.read_bytes()[:-2000])
     with pytest.raises(DataError, match="Cannot read"):
-        read_fer2013(path)
+        read(path)
 
 
 def test_truncated_gzip(drawn: Dataset, tmp_path: Path) -> None:
     path = tmp_path / "cut.csv.gz"
     path.write_bytes(gzip.compress(csv_text(drawn).encode())[:-2000])
     with pytest.raises(DataError, match="Cannot read"):
-        read_fer2013(path)
+        read(path)
 
 
 @pytest.mark.parametrize("line", [b"\x00" * 1_000_000, b"\n" * 1_000_000], ids=["zeros", "blank"])
@@ -138,7 +146,7 @@ def test_a_decompression_bomb_ends_early(line: bytes, tmp_path: Path) -> None:
             file.write(packer.compress(line))
         file.write(packer.flush())
     with pytest.raises(DataError, match="at most"):
-        read_fer2013(path)
+        read(path)
 
 
 @settings(max_examples=60, deadline=None)
@@ -149,7 +157,7 @@ def test_arbitrary_bytes_are_an_error_of_ours(
     path = tmp_path_factory.mktemp("junk") / "f.csv"
     path.write_bytes(content)
     with pytest.raises(DataError):
-        read_fer2013(path)
+        read(path)
 
 
 def test_sources_name_what_they_read(tmp_path: Path) -> None:

@@ -1,5 +1,8 @@
 """The ladder: sizes, costs that a reader can recompute, and the fold."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +13,7 @@ from fer_edge.deploy import check_fold, deployed_probabilities, fold
 from fer_edge.errors import ConfigError, ConversionError, ModelFormatError
 from fer_edge.keras_network import load_model, logits_of
 from fer_edge.metrics import softmax
-from fer_edge.model import ARCHITECTURES, build_model
+from fer_edge.model import ALL_NAMES, ARCHITECTURES, build_model
 from fer_edge.model_cost import layer_costs
 
 LIMITS = {"nano": 60_000, "small": 250_000, "base": 1_000_000}
@@ -60,7 +63,7 @@ def test_the_seed_decides_the_weights() -> None:
     assert not np.array_equal(first.get_weights()[0], other.get_weights()[0])
 
 
-@pytest.mark.parametrize("arch", ARCHITECTURES)
+@pytest.mark.parametrize("arch", ALL_NAMES)
 def test_folding_keeps_the_function(arch: str) -> None:
     model = with_lived_in_norms(arch)
     reference = softmax(logits_of(model, FACES))
@@ -68,8 +71,36 @@ def test_folding_keeps_the_function(arch: str) -> None:
     deployed = fold(model)
     np.testing.assert_allclose(deployed_probabilities(deployed, FACES), reference, atol=1e-5)
     kinds = {type(layer).__name__ for layer in deployed.layers}
-    assert not kinds & {"BatchNormalization", "Dropout", "Rescaling"}
+    assert "Dropout" not in kinds
+    if arch in ARCHITECTURES:
+        assert not kinds & {"BatchNormalization", "Rescaling"}
     assert deployed.input_shape == (1, 48, 48, 1)
+
+
+def test_sizes_of_the_networks_to_compare_with() -> None:
+    """VGG16's convolutions have 14,714,688 parameters (arXiv:1409.1556, table 2)."""
+    assert build_model("vgg16").count_params() == 14_714_688 + 512 * 7 + 7
+    conv = [3 * 3 * i * o + o for i, o in [(1, 32), (32, 32), (32, 64), (64, 64)]]
+    conv += [3 * 3 * i * o + o for i, o in [(64, 128), (128, 128)]]
+    norms = 4 * (2 * 32 + 2 * 64 + 2 * 128)
+    head = 6 * 6 * 128 * 128 + 128 + 128 * 7 + 7
+    assert build_model("elu-cnn").count_params() == sum(conv) + norms + head
+
+
+def test_imagenet_weights_are_for_vgg16() -> None:
+    with pytest.raises(ConfigError, match="Only vgg16"):
+        build_model("small", weights="imagenet")
+
+
+def test_without_a_network_the_error_says_what_to_do(tmp_path: Path) -> None:
+    """Real Keras, kept from the network by a proxy that refuses, and from its own cache."""
+    code = "from fer_edge.model import build_model; build_model('vgg16', weights='imagenet')"
+    environment = {**os.environ, "KERAS_HOME": str(tmp_path), "https_proxy": "http://127.0.0.1:9"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False
+    )
+    assert "ConfigError: Keras cannot get VGG16's ImageNet weights" in done.stderr
+    assert "--weights none" in done.stderr
 
 
 def test_a_wrong_fold_is_caught() -> None:

@@ -23,7 +23,7 @@ def dataset() -> Dataset:
 def test_every_split_has_every_class_as_often_as_asked(dataset: Dataset) -> None:
     counts = {name: split.class_counts(7) for name, split in dataset.splits.items()}
     assert counts == {"train": [12] * 7, "validation": [3] * 7, "test": [4] * 7}
-    assert (dataset.source, dataset.emotions) == ("sample", EMOTIONS)
+    assert (dataset.source.name, dataset.emotions) == ("sample", EMOTIONS)
 
 
 def test_ids_are_unique_over_all_splits(dataset: Dataset) -> None:

@@ -6,7 +6,17 @@ from typing import Annotated
 
 import typer
 
-from fer_edge.cli.options import Data, Force, Json, OutFile, SplitOption
+from fer_edge.cli.options import (
+    Data,
+    Detect,
+    FerPlus,
+    Force,
+    Json,
+    Labels,
+    OutFile,
+    SplitOption,
+    chosen_source,
+)
 
 
 def bench(
@@ -18,6 +28,9 @@ def bench(
     ],
     *,
     data: Data = None,
+    detect: Detect = "",
+    ferplus: FerPlus = "",
+    labels: Labels = "fer2013",
     split: SplitOption = "validation",
     gate: Annotated[
         str | None,
@@ -53,7 +66,12 @@ def bench(
     from fer_edge.plan import make_plan, record_scores
 
     gates = parse_gates(gate or "")
-    plan = make_plan(models, data=data, split=split, input_range=input_range)
+    source = chosen_source(data, detect, ferplus, labels)
+    with report.progress() as progress:
+        plan = make_plan(
+            models, data=source, split=split, input_range=input_range, progress=progress
+        )
+    report.say(plan.described)
     check_names(gates, [(c.name, c.variant) for c in plan.candidates])
     target = out or plan.default_output()
     for path in filter(None, (target, markdown)):

@@ -1,20 +1,69 @@
-"""`fer-edge data …`: look at labelled images."""
+"""`fer-edge data …`: get labelled images, look at them, find what is wrong with them."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
-from fer_edge.cli.options import Force, Seed, SplitOption, guarded
+from fer_edge.cli.options import (
+    Detect,
+    FerPlus,
+    Force,
+    Labels,
+    Seed,
+    SplitOption,
+    chosen_source,
+    guarded,
+)
 
-app = typer.Typer(help="Look at labelled images.", no_args_is_help=True)
+app = typer.Typer(
+    help="Get labelled images, look at them, find what is wrong with them.", no_args_is_help=True
+)
+
+SourceArgument = Annotated[
+    str,
+    typer.Argument(
+        help="sample; a FER2013 CSV, a folder with a folder an emotion, or an archive of either; "
+        "or a Kaggle set that was fetched.",
+        metavar="SRC",
+    ),
+]
+
+
+@app.command("fetch")
+@guarded
+def fetch(
+    name: Annotated[
+        str,
+        typer.Argument(
+            help="fer2013, face-expression, human-face-emotions, fer2013-folders or fer-challenge.",
+            metavar="NAME",
+        ),
+    ],
+) -> None:
+    """Fetch a data set from Kaggle, once; a broken download goes on where it stopped.
+
+    Example: `fer-edge data fetch fer2013`, then `fer-edge train --data fer2013`
+
+    Only fer-challenge, the competition's own, needs a Kaggle account.
+    """
+    from fer_edge import report
+    from fer_edge.data import kaggle
+
+    with report.progress() as show:
+        folder = kaggle.fetch(name, progress=show)
+    report.say(f"Use it with: --data {name}")
+    typer.echo(str(folder))
 
 
 @app.command("show")
 @guarded
 def show(
-    source: Annotated[str, typer.Argument(help="sample, or a FER2013 CSV.", metavar="SRC")],
+    source: SourceArgument,
     *,
+    detect: Detect = "",
+    ferplus: FerPlus = "",
+    labels: Labels = "fer2013",
     split: SplitOption = "train",
     out: Annotated[Path, typer.Option("--out", "-o", help="The PNG to write.")] = Path("sheet.png"),
     columns: Annotated[int, typer.Option(help="Images a class.", min=1, max=64)] = 16,
@@ -25,16 +74,45 @@ def show(
 
     Example: `fer-edge data show fer2013.csv --split validation --out sheet.png`
     """
-    from fer_edge import files
+    from fer_edge import files, report
     from fer_edge.data.sheet import contact_sheet
-    from fer_edge.data.sources import load_dataset
     from fer_edge.images import encode_image
 
     files.refuse_existing(out, force=force)
-    dataset = load_dataset(source)
-    title = f"{Path(source).name}, {split}"
+    dataset = report.load(chosen_source(source, detect, ferplus, labels) or source)
+    title = f"{dataset.source.title}, {split}"
     sheet = contact_sheet(
         dataset.split(split), dataset.emotions, title=title, columns=columns, seed=seed
     )
     files.write_bytes(out, encode_image(sheet, ".png"))
+    typer.echo(str(out))
+
+
+@app.command("write")
+@guarded
+def write(
+    source: SourceArgument,
+    *,
+    out: Annotated[Path, typer.Option("--out", "-o", help="The folder to make.")],
+    split: Annotated[
+        Literal["train", "validation", "test"] | None,
+        typer.Option(help="Only this split, without a folder of its own.", show_default="all"),
+    ] = None,
+    limit: Annotated[
+        int | None, typer.Option(help="Images an emotion and split.", min=1, show_default="all")
+    ] = None,
+    detect: Detect = "",
+    force: Force = False,
+) -> None:
+    """Write a data set as PNGs, a folder an emotion: faces found, cropped, 48 x 48, gray.
+
+    Example: `fer-edge data write sample --split train --limit 40 --out photos`
+    """
+    from fer_edge import files, report
+    from fer_edge.data.split import Source
+    from fer_edge.data.write import write_folders
+
+    files.refuse_existing(out, force=force)
+    n = write_folders(report.load(Source(source, detect)), out, split=split, limit=limit)
+    report.say(f"{n} pictures written")
     typer.echo(str(out))

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from fer_edge.cli.options import Force, Seed
+from fer_edge.cli.options import Detect, FerPlus, Force, Labels, Seed, chosen_source
 
 
 def export(
@@ -28,6 +28,9 @@ def export(
             "--data", "-d", help="Where calibration images come from.", show_default="the run's own"
         ),
     ] = None,
+    detect: Detect = "",
+    ferplus: FerPlus = "",
+    labels: Labels = "fer2013",
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Folder.", show_default="RUN/export")
     ] = None,
@@ -54,6 +57,7 @@ def export(
         "keras": keras,
     }
     wanted = Export(tuple(name for name, flag in flags.items() if flag), seed, calibration_size)
+    source = chosen_source(data, detect, ferplus, labels)
     with report.working(f"exporting {found.name}") as say:
-        done = export_model(found, wanted, data=data, folder=out, force=force, say=say)
+        done = export_model(found, wanted, data=source, folder=out, force=force, say=say)
     report.show_export(done)

@@ -4,11 +4,14 @@ import functools
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Literal, ParamSpec
+from typing import TYPE_CHECKING, Annotated, Literal, ParamSpec
 
 import typer
 
 from fer_edge.errors import FerEdgeError, GateError
+
+if TYPE_CHECKING:
+    from fer_edge.data.split import Source
 
 P = ParamSpec("P")
 
@@ -20,9 +23,27 @@ Data = Annotated[
     typer.Option(
         "--data",
         "-d",
-        help="sample, or a FER2013 CSV (plain, .gz or .xz).",
+        help="sample; a FER2013 CSV, a folder with a folder an emotion, or an archive of either; "
+        "or a Kaggle set that was fetched.",
         metavar="SRC",
         show_default="the run's own where there is one, else sample",
+    ),
+]
+Detect = Annotated[
+    str,
+    typer.Option(
+        help="The pictures are photographs: find the face with haar or yunet:FILE.",
+        metavar="DETECTOR",
+        show_default="they are crops",
+    ),
+]
+FerPlus = Annotated[
+    str, typer.Option(help="FER+'s votes (fer2013new.csv), for FER2013's rows.", metavar="FILE")
+]
+Labels = Annotated[
+    Literal["fer2013", "ferplus7", "ferplus8"],
+    typer.Option(
+        help="Whose labels count: the data's own, or FER+'s majority of 7 or, with contempt, 8."
     ),
 ]
 SplitOption = Annotated[
@@ -32,6 +53,19 @@ Force = Annotated[bool, typer.Option("--force", "-f", help="Replace what is alre
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
 Seed = Annotated[int, typer.Option("--seed", help="Of everything that is drawn.", min=0)]
 OutFile = Annotated[Path | None, typer.Option("--out", "-o", help="Where to write.")]
+
+
+def chosen_source(data: str | None, detect: str, ferplus: str, labels: str) -> "Source | None":
+    """Returns what the options name, None where nothing was said.
+
+    Raises:
+        ConfigError: They do not go together.
+    """
+    from fer_edge.data.split import Source
+
+    if data is None and not (detect or ferplus):
+        return None
+    return Source(data or "sample", detect, ferplus, labels)  # type: ignore[arg-type]
 
 
 def guarded(command: Callable[P, None]) -> Callable[P, None]:

@@ -1,5 +1,6 @@
 """Exact duplicates and blanks: what has to leave Training before a figure can be trusted."""
 
+import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
@@ -75,7 +76,7 @@ def clean_training(dataset: Dataset) -> tuple[Dataset, CleaningReport]:
     splits = {**dataset.splits, "train": cleaned}
     blanks, evaluated, conflicts, copies = counts
     report = CleaningReport(blanks, evaluated, conflicts, copies, kept=len(cleaned))
-    return Dataset(dataset.source, dataset.sha256, dataset.emotions, splits), report
+    return dataclasses.replace(dataset, splits=splits), report
 
 
 def _label_conflicts(numbers: NDArray[np.intp], labels: NDArray[np.uint8]) -> NDArray[np.bool_]:

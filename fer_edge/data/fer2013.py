@@ -1,28 +1,31 @@
-"""FER2013's own CSV, one face a row: `emotion,pixels,Usage`, plain or packed with gzip or xz.
+"""FER2013's CSVs, one face a row, plain or packed with gzip or xz.
 
-Everything in the file is hostile until checked: rows, fields and the whole are bounded.
+`fer2013.csv` and `icml_face_data.csv` have an emotion, pixels and a Usage; the competition's
+`train.csv` has no Usage, its `test.csv` no emotion either. Everything in such a file is hostile
+until checked: rows, fields and the whole are bounded.
 Source: Goodfellow et al., Challenges in Representation Learning, arXiv:1307.0414.
 """
 
+import contextlib
 import gzip
 import itertools
 import lzma
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
-from typing import BinaryIO
+from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fer_edge.contract import EMOTIONS
-from fer_edge.data.split import SPLIT_NAMES, Split, SplitName
+from fer_edge.data.rows import Rows
+from fer_edge.data.split import SPLIT_NAMES, SplitName
 from fer_edge.errors import DataError
 from fer_edge.lookahead import map_ahead
 
 SUFFIXES = (".csv", ".csv.gz", ".csv.xz")
-COLUMNS = ("emotion", "pixels", "Usage")
+COLUMNS = ("emotion", "pixels", "Usage")  # the last may be absent
 USAGE: dict[bytes, SplitName] = {
     b"Training": "train",
     b"PublicTest": "validation",
@@ -36,53 +39,59 @@ READ_BYTES = 4 * 1024 * 1024  # at a time: decompression runs without the interp
 BLOCK_ROWS = 512  # about 4 MiB of text: fits the cache while it is parsed
 
 
+OpenFile = Callable[[], contextlib.AbstractContextManager[IO[bytes]]]
+
+
 @dataclass(frozen=True)
 class _Block:
     images: NDArray[np.uint8]
     labels: NDArray[np.uint8]
-    usage: NDArray[np.uint8]  # index into SPLIT_NAMES
+    splits: NDArray[np.int8]  # index into SPLIT_NAMES, -1 where there is no Usage
 
 
-def read_fer2013(path: Path) -> dict[SplitName, Split]:
-    """Returns the splits that stand in a FER2013 CSV; ids are 0-based row numbers.
+def read_fer2013(open_file: OpenFile, name: str) -> Rows:
+    """Returns the rows of a CSV of FER2013's kind.
 
     Decompression and parsing overlap, each on a core of its own.
+
+    Args:
+        open_file: Opens the CSV for one pass.
+        name: Of the file, for messages.
 
     Raises:
         DataError: The file is damaged, too large, or a row breaks the format (named by line).
     """
     try:
-        lines = _lines(path)
-        columns = _columns(path, next(lines, (1, b""))[1])
-        blocks = list(_parsed_blocks(path, lines, columns))
+        with open_file() as file:
+            lines = _lines(name, _chunks(file))
+            columns = _columns(name, next(lines, (1, b""))[1])
+            blocks = list(_parsed_blocks(name, lines, columns))
     except (OSError, EOFError, lzma.LZMAError, zlib.error) as exc:
         raise DataError(
-            f"Cannot read {path}: {exc}. Expected a FER2013 CSV, plain, .gz or .xz; "
+            f"Cannot read {name}: {exc}. Expected a FER2013 CSV, plain, .gz or .xz; "
             "if it was downloaded or copied, fetch it again."
         ) from exc
     if not blocks:
-        raise DataError(f"{path} has a header and no rows. Expected one face a row.")
-    images = np.concatenate([block.images for block in blocks])
-    labels = np.concatenate([block.labels for block in blocks])
-    usage = np.concatenate([block.usage for block in blocks])
-    ids = np.arange(len(labels), dtype=np.int64)
-    whole = Split(images, labels, ids)
-    return {name: whole.take(usage == number) for number, name in enumerate(SPLIT_NAMES)}
+        raise DataError(f"{name} has a header and no rows. Expected one face a row.")
+    return Rows(
+        images=np.concatenate([block.images for block in blocks]),
+        labels=np.concatenate([block.labels for block in blocks]),
+        splits=np.concatenate([block.splits for block in blocks]),
+    )
 
 
-def _chunks(path: Path) -> Iterator[bytes]:
+def _chunks(file: IO[bytes]) -> Iterator[bytes]:
     """Yields the text inside a file; what it is packed with is read from its first bytes."""
-    with path.open("rb") as file:
-        magic = file.peek(6)
-        if magic.startswith(b"\xfd7zXZ\x00"):
-            yield from _unpacked_xz(file)
-            return
-        stream = gzip.GzipFile(fileobj=file) if magic.startswith(b"\x1f\x8b") else file
-        while chunk := stream.read(READ_BYTES):
-            yield chunk
+    magic = file.peek(6)  # type: ignore[attr-defined]  # files have it, in zips and tars too
+    if magic.startswith(b"\xfd7zXZ\x00"):
+        yield from _unpacked_xz(file)
+        return
+    stream = gzip.GzipFile(fileobj=file) if magic.startswith(b"\x1f\x8b") else file
+    while chunk := stream.read(READ_BYTES):
+        yield chunk
 
 
-def _unpacked_xz(file: BinaryIO) -> Iterator[bytes]:
+def _unpacked_xz(file: IO[bytes]) -> Iterator[bytes]:
     """Yields what xz streams, one behind the other, unpack to.
 
     As `lzma.open` does it, but in large steps: that one reads 8 KiB at a time and takes back the
@@ -99,38 +108,43 @@ def _unpacked_xz(file: BinaryIO) -> Iterator[bytes]:
         packed = unpacker.unused_data.lstrip(b"\x00") or file.read(READ_BYTES)
 
 
-def _columns(path: Path, header: bytes) -> dict[str, int]:
+def _columns(name: str, header: bytes) -> dict[str, int]:
     """Returns where each column stands."""
     if not header.strip():
-        raise DataError(f"{path} is empty. Expected the header {','.join(COLUMNS)} and rows.")
-    names = [name.strip() for name in header.decode("utf-8", "replace").split(",")]
-    missing = [name for name in COLUMNS if name not in names]
+        raise DataError(f"{name} is empty. Expected the header {','.join(COLUMNS)} and rows.")
+    names = [column.strip() for column in header.decode("utf-8", "replace").split(",")]
+    missing = [column for column in COLUMNS[:2] if column not in names]
+    if missing == ["emotion"]:
+        raise DataError(
+            f"{name} has pixels and no emotions, like the competition's test.csv: there is nothing "
+            "to learn from it or to measure. Use icml_face_data.csv or fer2013.csv instead."
+        )
     if missing:
         raise DataError(
-            f"{path} has no column {' and no column '.join(missing)}. "
+            f"{name} has no column {' and no column '.join(missing)}. "
             f"Expected the header {','.join(COLUMNS)}, found {','.join(names)[:200]!r}."
         )
-    return {name: names.index(name) for name in (*COLUMNS,)} | {"": len(names)}
+    found = {column: names.index(column) for column in COLUMNS if column in names}
+    return found | {"": len(names)}
 
 
 def _parsed_blocks(
-    path: Path, lines: Iterator[tuple[int, bytes]], columns: dict[str, int]
+    name: str, lines: Iterator[tuple[int, bytes]], columns: dict[str, int]
 ) -> Iterator[_Block]:
     """Yields parsed blocks in order; what follows is decompressed meanwhile."""
     while block := list(itertools.islice(lines, BLOCK_ROWS)):
-        yield _parse_block(path, block, columns)
+        yield _parse_block(name, block, columns)
 
 
-def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
+def _lines(name: str, chunks: Iterator[bytes]) -> Iterator[tuple[int, bytes]]:
     """Yields the numbered lines that are not blank, each bounded, and only so many of them."""
-    chunks = _chunks(path)
     number, rest = 1, b""
     for chunk in map_ahead(lambda _: next(chunks, None), itertools.count()):
         *lines, rest = (rest + chunk).split(b"\n") if chunk is not None else (rest, b"")
         for line in (*lines, rest) if len(rest) >= MAX_LINE_BYTES else lines:
             if len(line) >= MAX_LINE_BYTES or number - 1 > MAX_ROWS:
                 raise DataError(
-                    f"{path}, line {number}: expected at most {MAX_ROWS} rows of "
+                    f"{name}, line {number}: expected at most {MAX_ROWS} rows of "
                     f"{MAX_LINE_BYTES // 1024} KiB each, found more. It was not read further."
                 )
             if line.strip() or number == 1:
@@ -140,33 +154,37 @@ def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
             return
 
 
-def _parse_block(path: Path, lines: list[tuple[int, bytes]], columns: dict[str, int]) -> _Block:
+def _parse_block(name: str, lines: list[tuple[int, bytes]], columns: dict[str, int]) -> _Block:
     """Returns one block's arrays; when it is faulty, looks for the line and names it."""
     rows = [line.strip().replace(b'"', b"").split(b",") for _, line in lines]
-    _raise_first(path, lines, (_fault_in_row(row, columns) for row in rows))
+    _raise_first(name, lines, (_fault_in_row(row, columns) for row in rows))
     pixels = [row[columns["pixels"]].strip() for row in rows]
     images = _parse_pixels(pixels)
     if images is None:
-        _raise_first(path, lines, map(_fault_in_pixels, pixels))
+        _raise_first(name, lines, map(_fault_in_pixels, pixels))
         raise AssertionError("the fast and the slow pixel parser disagree")
     labels = np.array([int(row[columns["emotion"]]) for row in rows], np.uint8)
-    splits = [USAGE[row[columns["Usage"]].strip()] for row in rows]
-    usage = np.array([SPLIT_NAMES.index(split) for split in splits], np.uint8)
-    return _Block(images, labels, usage)
+    splits = [_split_number(row, columns) for row in rows]
+    return _Block(images, labels, np.array(splits, np.int8))
 
 
-def _raise_first(path: Path, lines: list[tuple[int, bytes]], faults: Iterable[str]) -> None:
+def _split_number(row: list[bytes], columns: dict[str, int]) -> int:
+    return SPLIT_NAMES.index(USAGE[row[columns["Usage"]].strip()]) if "Usage" in columns else -1
+
+
+def _raise_first(name: str, lines: list[tuple[int, bytes]], faults: Iterable[str]) -> None:
     """Raises DataError for the first fault that is not empty, with its line."""
     for (number, _), fault in zip(lines, faults, strict=True):
         if fault:
-            raise DataError(f"{path}, line {number}: {fault}.")
+            raise DataError(f"{name}, line {number}: {fault}.")
 
 
 def _fault_in_row(row: list[bytes], columns: dict[str, int]) -> str:
     """Returns what is wrong with a row's fields, the pixels aside; else an empty string."""
     if len(row) != columns[""]:
         return f"expected {columns['']} fields, found {len(row)}"
-    emotion, usage = row[columns["emotion"]].strip(), row[columns["Usage"]].strip()
+    emotion = row[columns["emotion"]].strip()
+    usage = row[columns["Usage"]].strip() if "Usage" in columns else b"Training"
     if emotion not in {b"%d" % label for label in range(len(EMOTIONS))}:
         return f"expected an emotion from 0 to {len(EMOTIONS) - 1}, found {_shown(emotion)}"
     if usage not in USAGE:

@@ -15,7 +15,7 @@ from fer_edge.contract import EMOTIONS
 from fer_edge.data.drawn.paint import Pose, paint
 from fer_edge.data.drawn.people import act, meet
 from fer_edge.data.drawn.portrait import draw_portrait
-from fer_edge.data.split import SPLIT_NAMES, Dataset, Split
+from fer_edge.data.split import SPLIT_NAMES, Dataset, Source, Split
 from fer_edge.errors import DataError
 
 N_PER_CLASS = (200, 40, 60)
@@ -64,7 +64,9 @@ def sample_dataset(*, n_per_class: tuple[int, int, int] = N_PER_CLASS, seed: int
         splits[name] = Split(images, labels, first + np.arange(len(labels)))
         first += len(labels)
         digest.update(images.tobytes() + labels.tobytes())
-    return Dataset("sample", digest.hexdigest(), EMOTIONS, splits)
+    return Dataset(
+        Source("sample"), digest.hexdigest(), EMOTIONS, splits, format="drawn by fer-edge"
+    )
 
 
 def draw_face(emotion: str, rng: np.random.Generator, *, size: int = 48) -> NDArray[np.uint8]:

@@ -1,44 +1,77 @@
 """From what a user names to a typed data set: the one door into labelled images."""
 
+import dataclasses
+import hashlib
+from collections.abc import Callable
 from pathlib import Path
 
-from fer_edge.contract import EMOTIONS
-from fer_edge.data import cache, fer2013
-from fer_edge.data.split import Dataset
+from fer_edge import files
+from fer_edge.data.formats import read_path
+from fer_edge.data.split import Dataset, Source
 from fer_edge.errors import DataError
 
 
-def load_dataset(source: str) -> Dataset:
-    """Returns the data set that `source` names.
+def load_dataset(
+    source: Source | str, *, progress: Callable[[str, float], None] = lambda _what, _share: None
+) -> Dataset:
+    """Returns the data set that a source names. What was read once comes from the cache.
 
     Args:
-        source: `sample` for the faces that fer-edge draws, or the path of a FER2013 CSV
-            (plain, .gz or .xz). A CSV is parsed once and kept in the cache by its content.
+        source: `sample` for the faces that fer-edge draws; the path of a FER2013 CSV, of a folder
+            with a folder an emotion, or of an archive of either; or the name of a Kaggle set that
+            was fetched. A path goes before a name.
+        progress: Gets what is being done and the share that is done.
 
     Raises:
-        DataError: There is no such file, or it cannot be read.
+        DataError: There is no such data set, or it cannot be read.
+        ConfigError: There is no such detector.
     """
-    if source == "sample":
+    source = Source(source) if isinstance(source, str) else source
+    if source.name == "sample":
         from fer_edge.data.sample import sample_dataset
 
         return sample_dataset()
-    path = Path(source)
-    if not path.is_file():
-        raise DataError(
-            f"There is no data set {source!r}. "
-            "Expected the word sample, or the path of a FER2013 CSV (plain, .gz or .xz)."
-        )
-    if not path.name.endswith(fer2013.SUFFIXES):
-        raise DataError(
-            f"{path} is not a data set that fer-edge can read. "
-            f"Expected a name that ends in {', '.join(fer2013.SUFFIXES)}."
-        )
-    try:
-        sha256 = cache.content_hash(path)
-    except OSError as exc:
-        raise DataError(f"Cannot read {path}: {exc.strerror}. Check its permissions.") from exc
-    splits = cache.load(sha256)
-    if splits is None:
-        splits = fer2013.read_fer2013(path)
-        cache.store(sha256, splits)
-    return Dataset(source, sha256, EMOTIONS, splits)
+    path, note = _locate(source.name)
+    found = read_path(path, detect=source.detect, progress=progress)
+    data = found.data
+    notes = (*data.notes, *note)
+    dataset = Dataset(
+        source, found.sha256, data.emotions, data.splits, data.format, notes, data.names
+    )
+    return _with_votes(dataset) if source.ferplus else dataset
+
+
+def _locate(name: str) -> tuple[Path, tuple[str, ...]]:
+    """Returns where a data set lies, and what is to be known of it."""
+    path = Path(name)
+    if path.exists():
+        return path, ()
+    from fer_edge.data.kaggle import KAGGLE_SETS, cached_folder
+
+    if name in KAGGLE_SETS:
+        folder = cached_folder(name)
+        if folder is None:
+            raise DataError(
+                f"The Kaggle set {name} is not on this machine yet. Fetch it with: "
+                f"fer-edge data fetch {name}"
+            )
+        note = KAGGLE_SETS[name].note
+        return folder, (note,) if note else ()
+    raise DataError(
+        f"There is no data set {name!r}. Expected the word sample; the path of a FER2013 CSV, of "
+        "a folder with a folder of pictures an emotion, or of a zip or tar of either; or one of "
+        f"Kaggle's: {', '.join(KAGGLE_SETS)}."
+    )
+
+
+def _with_votes(dataset: Dataset) -> Dataset:
+    from fer_edge.data.ferplus import read_votes, with_votes
+
+    path, labels = Path(dataset.source.ferplus), dataset.source.labels
+    joined, report = with_votes(dataset, read_votes(path), labels=labels)
+    own = f"{dataset.sha256} {files.sha256_of(path)} {labels}"
+    return dataclasses.replace(
+        joined,
+        sha256=hashlib.sha256(own.encode()).hexdigest(),
+        notes=(*joined.notes, *report.notes()),
+    )

@@ -49,6 +49,8 @@ def fold(model: keras.Model) -> keras.Model:
         return type(layer).from_config(config)
 
     def call(layer: Any, *args: Any, **kwargs: Any) -> Any:
+        if isinstance(layer, keras.layers.ELU):
+            return _elu_in_parts(args[0])
         return args[0] if layer.name in gone else layer(*args, **kwargs)
 
     image = keras.Input(batch_shape=INPUT_SHAPE, name="image")
@@ -94,6 +96,12 @@ def _folded_weights(layer: Any, norm: Any | None, scale: float) -> list[NDArray[
     factor = gamma / np.sqrt(variance + norm.epsilon)  # one an output channel
     by_channel = factor[:, None] if type(layer).__name__ == "DepthwiseConv2D" else factor
     return [kernel * by_channel, beta + ((bias[0] if bias else 0) - mean) * factor]
+
+
+def _elu_in_parts(x: Any) -> Any:
+    """Returns ELU of x; TensorFlow Lite's quantizer knows its parts and leaves ELU in float."""
+    ops = import_keras().ops
+    return ops.relu(x) + (ops.exp(ops.minimum(x, 0.0)) - 1.0)
 
 
 def _follows_conv(layer: Any) -> bool:

@@ -148,17 +148,17 @@ def build_model(
     keras = import_keras()
     keras.utils.set_random_seed(seed)
     inputs = keras.Input(INPUT_SHAPE[1:], dtype="uint8", name="image")
-    x = _features(arch, inputs, weights, _norm_layer(fast_training))  # (n, channels)
+    x = _features(arch, inputs, weights, seed, _norm_layer(fast_training))  # (n, channels)
     x = keras.layers.Dropout(dropout, seed=seed, name="dropout")(x)
     logits = keras.layers.Dense(n_classes, name="logits")(x)
     return keras.Model(inputs, logits, name=arch)
 
 
-def _features(arch: str, inputs: Any, weights: Weights, norm: Any) -> Any:
+def _features(arch: str, inputs: Any, weights: Weights, seed: int, norm: Any) -> Any:
     """Returns (n, channels): what a network's body makes of images, uint8."""
     layers = import_keras().layers
     if arch == "vgg16":
-        return classics.vgg16(inputs, weights)
+        return classics.vgg16(inputs, weights, seed)
     x = layers.Rescaling(PIXEL_SCALE, name="scale")(inputs)
     if arch == "elu-cnn":
         return classics.elu_cnn(x, norm)

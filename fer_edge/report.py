@@ -21,11 +21,12 @@ from rich.progress import (
 )
 from rich.table import Table as RichTable
 
-from fer_edge import tables
+from fer_edge import data_tables, tables
 from fer_edge.bench import Bench
 from fer_edge.data.clean import CleaningReport
 from fer_edge.data.sources import load_dataset
 from fer_edge.data.split import Dataset, Source
+from fer_edge.examine import Examination
 from fer_edge.export import Exported
 from fer_edge.gates import Verdict
 from fer_edge.history import Epoch
@@ -44,9 +45,14 @@ def print_text(text: str) -> None:
 
 
 def print_json(kind: str, content: dict[str, Any]) -> None:
-    """Prints one versioned JSON document on stdout; records become objects."""
+    """Prints one versioned JSON document on stdout."""
+    print_text(json_text(kind, content))
+
+
+def json_text(kind: str, content: dict[str, Any]) -> str:
+    """Returns a versioned JSON document; records become objects."""
     document = {"schema_version": JSON_VERSION, "kind": kind, **content}
-    print_text(json.dumps(document, default=dataclasses.asdict, indent=1))
+    return json.dumps(document, default=dataclasses.asdict, indent=1) + "\n"
 
 
 def say(text: str) -> None:
@@ -163,6 +169,16 @@ def describe_cleaning(report: CleaningReport) -> str:
 def show_model(arch: str, costs: Sequence[LayerCost]) -> None:
     """Prints a network's layers and totals."""
     show_table(tables.model_table(arch, costs))
+
+
+def show_audit(found: Examination, written: Sequence[Path]) -> None:
+    """Prints what an audit found, and where more of it was written."""
+    for table in data_tables.audit_tables(found):
+        show_table(table)
+    if found.audit.near_skipped:
+        say(f"{found.audit.near_skipped} likely near copies were too many to be compared")
+    for path in written:
+        print_text(str(path))
 
 
 def show_improvement(found: Improvement | None, before: str, after: str) -> None:

@@ -20,6 +20,7 @@ COMMANDS = (
     "model",
     "data",
     "data fetch",
+    "data audit",
     "data show",
     "data write",
 )

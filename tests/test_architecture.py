@@ -19,8 +19,10 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("model_cost", "deploy", "objective", "checkpoint", "history", "runs", "machine", "catalog"),
     ("train", "evaluate", "improvement", "candidates", "coldstart", "export", "predict", "predictor"),
     ("bench", "mislabels"),
+    ("examine",),
     ("plan", "gates"),
     ("quickstart", "tables"),
+    ("data_tables",),
     ("report", "show_faces"),
     ("cli", "__main__"),
 )

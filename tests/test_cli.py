@@ -25,6 +25,7 @@ COMMANDS = (
     "predict",
     "model",
     "data fetch",
+    "data audit",
     "data show",
     "data write",
 )

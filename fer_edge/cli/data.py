@@ -9,6 +9,7 @@ from fer_edge.cli.options import (
     Detect,
     FerPlus,
     Force,
+    Json,
     Labels,
     Seed,
     SplitOption,
@@ -54,6 +55,57 @@ def fetch(
         folder = kaggle.fetch(name, progress=show)
     report.say(f"Use it with: --data {name}")
     typer.echo(str(folder))
+
+
+@app.command("audit")
+@guarded
+def audit(
+    source: SourceArgument,
+    *,
+    detect: Detect = "",
+    ferplus: FerPlus = "",
+    mislabels: Annotated[
+        bool,
+        typer.Option(
+            "--mislabels",
+            help="Train three small networks that each judge labels they never saw (minutes).",
+        ),
+    ] = False,
+    sheet: Annotated[Path | None, typer.Option(help="Write a picture of the worst as PNG.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Write everything found as JSON.")
+    ] = None,
+    force: Force = False,
+    as_json: Json = False,
+) -> None:
+    """Find what is wrong with a data set: copies, leaks, conflicting labels, blanks, outliers.
+
+    Example: `fer-edge data audit fer2013.csv --sheet worst.png --out audit.json`
+
+    Rows are named by their number from 0, pictures by their file. `fer-edge train --clean` leaves
+    out what no training should see.
+    """
+    from fer_edge import files, report
+    from fer_edge.data.split import Source
+    from fer_edge.data.worst import worst_sheet
+    from fer_edge.examine import examine
+    from fer_edge.images import encode_image
+
+    written = [path for path in (sheet, out) if path]
+    for path in written:
+        files.refuse_existing(path, force=force)
+    with report.progress() as show:
+        found = examine(Source(source, detect, ferplus), mislabels=mislabels, progress=show)
+    report.say(found.dataset.describe())
+    if sheet:
+        picture = worst_sheet(found.audit, found.dataset, title=found.audit.source)
+        files.write_bytes(sheet, encode_image(picture, ".png"))
+    if out:
+        files.write_text(out, report.json_text("audit", found.to_dict()))
+    if as_json:
+        report.print_json("audit", found.to_dict())
+    else:
+        report.show_audit(found, written)
 
 
 @app.command("show")

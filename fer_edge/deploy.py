@@ -99,9 +99,14 @@ def _folded_weights(layer: Any, norm: Any | None, scale: float) -> list[NDArray[
 
 
 def _elu_in_parts(x: Any) -> Any:
-    """Returns ELU of x; TensorFlow Lite's quantizer knows its parts and leaves ELU in float."""
+    """Returns ELU of x from parts that TensorFlow Lite can quantize; ELU itself it leaves in float.
+
+    The negative part is a difference and no minimum: that has one scale for input and output, which
+    clips what the convolution in front answers to values under zero.
+    """
     ops = import_keras().ops
-    return ops.relu(x) + (ops.exp(ops.minimum(x, 0.0)) - 1.0)
+    positive = ops.relu(x)
+    return positive + (ops.exp(x - positive) - 1.0)
 
 
 def _follows_conv(layer: Any) -> bool:

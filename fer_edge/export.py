@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_edge import __version__, files
+from fer_edge.calibration import CALIBRATION_SIZE, Calibration, check_agreement, pick_calibration
 from fer_edge.catalog import FLOAT_NETWORK, TFLITE_VARIANTS, Model
 from fer_edge.contract import (
     INPUT_SHAPE,
@@ -27,33 +28,19 @@ from fer_edge.contract import (
     write_manifest,
 )
 from fer_edge.converter import run_converter
-from fer_edge.data.clean import clean_training
 from fer_edge.data.sample import sample_dataset
 from fer_edge.data.sources import load_dataset
-from fer_edge.data.split import Dataset, Source, Split
+from fer_edge.data.split import Source
 from fer_edge.deploy import check_fold, fold
 from fer_edge.errors import ConversionError, OutputError
 from fer_edge.inspect import read_graph
 from fer_edge.keras_network import load_network
+from fer_edge.metrics import Interval
 from fer_edge.runs import training_provenance
 from fer_edge.runtime import Interpreter, runtime_version
 
-CALIBRATION_SIZE = 500
 DEPLOYED_NETWORK = "deployed.keras"
 UINT8_IMAGE = TensorSpec(INPUT_SHAPE, "uint8", 1.0, 0)
-
-
-@dataclass(frozen=True)
-class Calibration:
-    """The calibration sample and where it came from.
-
-    Attributes:
-        images: uint8, (n, 48, 48), from the train split.
-        provenance: Data, split, seed, class counts and row ids, as the manifest records them.
-    """
-
-    images: NDArray[np.uint8]
-    provenance: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -80,39 +67,14 @@ class Exported:
         model: What `bench` takes to measure it.
         manifest: What it holds.
         fold_error: Largest difference of a probability between trained and deployed network.
+        agreement: Of int8 with float, on the calibration sample; None without int8.
     """
 
     folder: Path
     model: str
     manifest: Manifest
     fold_error: float
-
-
-def pick_calibration(dataset: Dataset, *, n: int = CALIBRATION_SIZE, seed: int = 0) -> Calibration:
-    """Picks a calibration sample: from the cleaned train split, in its class shares, seeded.
-
-    Raises:
-        DataError: There is no train split.
-    """
-    train = clean_training(dataset)[0].split("train")
-    rng = np.random.default_rng(seed)
-    rows = np.concatenate(
-        [
-            rng.choice(np.flatnonzero(train.labels == label), size=share, replace=False)
-            for label, share in enumerate(_shares(train, len(dataset.emotions), min(n, len(train))))
-        ]
-    )
-    sample = train.take(np.sort(rows))
-    provenance = {
-        "source": dataset.source.title,
-        "sha256": dataset.sha256,
-        "split": "train, cleaned",
-        "seed": seed,
-        "n": len(sample),
-        "class_counts": sample.class_counts(len(dataset.emotions)),
-        "ids": sample.ids.tolist(),
-    }
-    return Calibration(sample.images, provenance)
+    agreement: Interval | None = None
 
 
 def export_model(
@@ -158,6 +120,7 @@ def export_model(
     with files.replacing(folder) as target:
         target.mkdir()
         versions = _convert(deployed, export.variants, calibration, target, say)
+        agreement = _check_int8_answers(target, calibration)
         if model.run is None:  # a run has its network; elsewhere the export stands alone
             shutil.copyfile(model.network, target / FLOAT_NETWORK)
         manifest = Manifest(
@@ -174,7 +137,8 @@ def export_model(
             },
         )
         write_manifest(target, manifest)
-    return Exported(folder, str(model.run.folder if model.run else folder), manifest, error)
+    named = str(model.run.folder if model.run else folder)
+    return Exported(folder, named, manifest, error, agreement)
 
 
 def check_int8(content: bytes, n_classes: int) -> None:
@@ -217,6 +181,13 @@ def _convert(
         if "keras" in variants:
             shutil.copyfile(network, target / DEPLOYED_NETWORK)
     return dict(answer["versions"])
+
+
+def _check_int8_answers(folder: Path, calibration: Calibration | None) -> Interval | None:
+    if calibration is None:
+        return None
+    float32, int8 = ((folder / f"{name}.tflite").read_bytes() for name in ("float32", "int8"))
+    return check_agreement(float32, int8, calibration.images)
 
 
 def _refuse_folder(folder: Path, *, force: bool) -> None:
@@ -294,11 +265,3 @@ def _describe_files(folder: Path, n_classes: int) -> dict[str, Artifact]:
         if path.is_file() and name not in entries:
             entries[name] = describe_file(path)
     return entries
-
-
-def _shares(split: Split, n_classes: int, n: int) -> list[int]:
-    """Returns how many of n rows each class gives: by its share, largest remainders first."""
-    exact = np.array(split.class_counts(n_classes)) * n / len(split)
-    shares = np.floor(exact).astype(int)
-    shares[np.argsort(shares - exact, kind="stable")[: n - shares.sum()]] += 1
-    return [int(share) for share in shares]

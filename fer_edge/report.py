@@ -205,6 +205,9 @@ def show_export(done: Exported) -> None:
     )
     title = f"{done.folder} (fold checked on 64 faces: largest change {done.fold_error:.1e})"
     show_table(Table(title, ("file", "size", "SHA-256"), rows))
+    if done.agreement:
+        percent, n = tables.percent(done.agreement), done.agreement.n
+        say(f"int8 has float's answer on {percent}% of {n} calibration images of the train split")
     say(f"Next: fer-edge bench {done.model}")
 
 

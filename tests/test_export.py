@@ -12,17 +12,19 @@ import numpy as np
 import pytest
 
 from fer_edge import converter
-from fer_edge.catalog import find_model
+from fer_edge.calibration import check_agreement, pick_calibration
+from fer_edge.catalog import SHIPPED, find_model
 from fer_edge.contract import INPUT_SHAPE, TensorSpec, read_manifest
 from fer_edge.data.sample import sample_dataset
 from fer_edge.data.split import Dataset
 from fer_edge.errors import ConversionError, ModelFormatError, OutputError
-from fer_edge.export import Export, check_int8, export_model, pick_calibration
+from fer_edge.export import Export, check_int8, export_model
 from fer_edge.inspect import read_graph
 from fer_edge.keras_network import load_model, logits_of
 from fer_edge.metrics import softmax
 from fer_edge.runs import Run
 from fer_edge.runtime import Interpreter
+from tests.test_model import with_lived_in_norms
 
 ROOT = Path(__file__).parents[1]
 
@@ -122,6 +124,35 @@ def test_a_float_model_fails_the_int8_check(exported: Run) -> None:
 def test_another_number_of_classes_fails_the_int8_check(exported: Run) -> None:
     with pytest.raises(ConversionError, match="Expected the output"):
         check_int8((exported.export / "int8.tflite").read_bytes(), 8)
+
+
+def test_int8_keeps_the_answers_of_the_calibration_sample(exported: Run) -> None:
+    faces = sample_dataset().split("train").images[:100]
+    models = [(exported.export / f"{v}.tflite").read_bytes() for v in ("float32", "int8")]
+    found = check_agreement(models[0], models[1], faces)
+    assert found.n == 100
+    assert found.value > 0.9
+
+
+def test_int8_that_answers_otherwise_is_refused(exported: Run) -> None:
+    """The shipped network knows photographs and the other one drawings: on noise they differ."""
+    noise = np.random.default_rng(0).integers(0, 256, (40, 48, 48)).astype(np.uint8)
+    stranger = (SHIPPED / "small" / "int8.tflite").read_bytes()
+    with pytest.raises(ConversionError, match="answer on only"):
+        check_agreement((exported.export / "float32.tflite").read_bytes(), stranger, noise)
+
+
+@pytest.mark.slow
+def test_elu_becomes_integer_and_keeps_its_positive_half(tmp_path: Path) -> None:
+    """Of the converter's own ELU nothing is quantized; of one with a minimum, half is clipped."""
+    with_lived_in_norms("elu-cnn").save(tmp_path / "elu.keras")
+    model = find_model(str(tmp_path / "elu.keras"))
+    done = export_model(model, Export(("int8",)), data="sample", folder=tmp_path / "out")
+    assert "EXP" in {
+        op.name for op in read_graph((tmp_path / "out" / "int8.tflite").read_bytes()).operators
+    }
+    assert done.agreement is not None
+    assert done.agreement.value > 0.8
 
 
 def test_nothing_to_export_from(exported: Run, tmp_path: Path) -> None:

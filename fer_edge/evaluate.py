@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_edge import metrics
-from fer_edge.data.clean import is_leaked
+from fer_edge.data.contents import is_leaked
 from fer_edge.data.split import Dataset, Split, SplitName
 from fer_edge.errors import DataError
 from fer_edge.metrics import Interval

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_edge.data.clean import content_ids
+from fer_edge.data.contents import content_ids
 from fer_edge.data.split import Dataset, Split, SplitName
 from fer_edge.errors import ConfigError, DataError
 from fer_edge.keras_network import KerasRunner, load_network

@@ -43,6 +43,8 @@ class Recipe:
         dropout: Share of pooled features dropped in training.
         early_stopping: Stop after so many epochs without a better validation top-1; 0 is never.
         clean: Drop duplicates, conflicts and blanks from the train split first.
+        clean_near: Drop near copies of validation's and test's images as well, and near copies
+            that contradict each other.
         augmentation: How far training images are varied.
     """
 
@@ -64,6 +66,7 @@ class Recipe:
     dropout: float = 0.2
     early_stopping: int = 0
     clean: bool = True
+    clean_near: bool = False
     augmentation: Augmentation = field(default_factory=Augmentation)
 
     def __post_init__(self) -> None:

@@ -159,10 +159,12 @@ def describe_epoch(row: Epoch) -> str:
 
 def describe_cleaning(report: CleaningReport) -> str:
     """Returns what cleaning did as a line of text."""
+    near = report.near_evaluation + report.near_conflicting
     return (
         f"train split cleaned: {report.kept} rows kept; gone: {report.in_evaluation} that stand in "
         f"validation or test, {report.redundant} repeated, {report.conflicting} labelled in two "
         f"ways, {report.blank} blank"
+        + (f", {near} near copies of validation or test or with two labels" if near else "")
     )
 
 

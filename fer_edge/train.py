@@ -90,7 +90,7 @@ def train(
         _check_resumable(run, recipe, description)
     report = None
     if recipe.clean:
-        dataset, report = clean_training(dataset)
+        dataset, report = clean_training(dataset, near=recipe.clean_near)
     state = checkpoint.load(run.checkpoint) if resume else None
     trainer = _Trainer(dataset, recipe, init="" if state else init)
     if state is None:

@@ -5,7 +5,9 @@ from pathlib import Path
 import numpy as np
 
 from fer_edge.contract import EMOTIONS
-from fer_edge.data.clean import CleaningReport, clean_training, content_ids, is_blank, is_leaked
+from fer_edge.data.clean import CleaningReport, clean_training
+from fer_edge.data.contents import content_ids, is_blank, is_leaked
+from fer_edge.data.sample import draw_face
 from fer_edge.data.sources import load_dataset
 from fer_edge.data.split import Dataset, Source, Split
 
@@ -37,6 +39,39 @@ def test_each_reason_is_counted_once() -> None:
     assert report == CleaningReport(blank=1, in_evaluation=2, conflicting=2, redundant=2, kept=2)
     assert cleaned.split("train").ids.tolist() == [0, 8]
     assert cleaned.split("validation") is validation
+
+
+def test_near_copies_go_when_asked_for() -> None:
+    rng = np.random.default_rng(3)
+    a, b, c, d, e = (draw_face(EMOTIONS[k], rng) for k in range(5))
+    brighter = np.clip(a.astype(int) + 5, 0, 255).astype(np.uint8)
+    train = split(
+        (a[:, ::-1], 0),  # mirrored in validation: goes
+        (a[:, ::-1], 0),  # repeated
+        (brighter, 0),  # relit in validation: goes
+        (b, 1),
+        (b[:, ::-1], 2),  # contradicts the one before: both go
+        (c, 2),
+        (c[:, ::-1], 2),  # a near copy that says the same: stays
+        (d, 3),  # in validation
+        (np.roll(d, 1, axis=0), 3),  # near to a row that stands in both: goes
+        (e, 4),
+    )
+    validation = split((a, 0), (d, 3), first_id=100)
+    dataset = Dataset(Source("made"), "", EMOTIONS, {"train": train, "validation": validation})
+    plain, _ = clean_training(dataset)
+    assert plain.split("train").ids.tolist() == [0, 2, 3, 4, 5, 6, 8, 9]
+    cleaned, report = clean_training(dataset, near=True)
+    assert cleaned.split("train").ids.tolist() == [5, 6, 9]
+    assert report == CleaningReport(
+        blank=0,
+        in_evaluation=1,
+        conflicting=0,
+        redundant=1,
+        near_evaluation=3,
+        near_conflicting=2,
+        kept=3,
+    )
 
 
 def test_content_ids_are_equal_where_pixels_are() -> None:

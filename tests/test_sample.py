@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from fer_edge.contract import EMOTIONS
-from fer_edge.data.clean import clean_training, content_ids
+from fer_edge.data.clean import clean_training
+from fer_edge.data.contents import content_ids
 from fer_edge.data.drawn.paint import Pose, paint
 from fer_edge.data.drawn.people import EXPRESSIONS, act, meet
 from fer_edge.data.drawn.portrait import draw_portrait

@@ -39,6 +39,14 @@ def train(
             show_default="the recipe's: --clean",
         ),
     ] = None,
+    clean_near: Annotated[
+        bool | None,
+        typer.Option(
+            "--clean-near/--keep-near",
+            help="Drop near copies of validation's and test's images as well.",
+            show_default="the recipe's: --keep-near",
+        ),
+    ] = None,
     set_: Annotated[
         list[str] | None,
         typer.Option(
@@ -84,7 +92,14 @@ def train(
         str(find_network(init).resolve()) if init else str(before.get("init", {}).get("file", ""))
     )
     arch = arch or (load_network(network).name if init and not recipe else None)
-    given = {"arch": arch, "weights": weights, "epochs": epochs, "seed": seed, "clean": clean}
+    given = {
+        "arch": arch,
+        "weights": weights,
+        "epochs": epochs,
+        "seed": seed,
+        "clean": clean,
+        "clean_near": clean_near,
+    }
     chosen = with_settings(base, {k: v for k, v in given.items() if v is not None}, set_ or [])
     if not resume:
         files.refuse_existing(run.folder, force=force)

@@ -1,4 +1,4 @@
-"""Exact duplicates and blanks: what has to leave Training before a figure can be trusted."""
+"""Copies, conflicts and blanks: what has to leave Training before a figure can be trusted."""
 
 import dataclasses
 from dataclasses import dataclass
@@ -6,7 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_edge.data.split import Dataset, Split
+from fer_edge.data.contents import content_ids, is_blank
+from fer_edge.data.near import NearPairs, near_pairs
+from fer_edge.data.split import Dataset
 
 
 @dataclass(frozen=True)
@@ -19,6 +21,8 @@ class CleaningReport:
         conflicting: The same image carries different labels inside Training; every copy goes.
         redundant: A further copy with the same label; the first one stays.
         kept: Rows that are left.
+        near_evaluation: A near copy stands in validation or test; 0 where nobody looked.
+        near_conflicting: A near copy inside Training is labelled otherwise; both go; likewise.
     """
 
     blank: int
@@ -26,47 +30,33 @@ class CleaningReport:
     conflicting: int
     redundant: int
     kept: int
+    near_evaluation: int = 0
+    near_conflicting: int = 0
 
 
-def content_ids(*groups: NDArray[np.uint8]) -> list[NDArray[np.intp]]:
-    """Returns, for each group of images, one number an image: equal exactly where pixels are.
-
-    Args:
-        groups: Arrays of images, uint8, (n, h, w), all of one height and width.
-    """
-    rows = np.ascontiguousarray(np.concatenate(groups)).reshape(sum(map(len, groups)), -1)
-    _, numbers = np.unique(rows.view(f"V{rows.shape[1]}").ravel(), return_inverse=True)
-    return np.split(numbers, np.cumsum([len(group) for group in groups])[:-1])
-
-
-def is_blank(images: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """Returns bool, (n,): which images, uint8 (n, h, w), have one gray level throughout."""
-    flat = images.reshape(len(images), -1)
-    return np.asarray(flat.min(axis=1) == flat.max(axis=1))
-
-
-def is_leaked(split: Split, train: Split) -> NDArray[np.bool_]:
-    """Returns bool, (n,): which images of `split` stand, pixel for pixel, in `train` as well."""
-    own, other = content_ids(split.images, train.images)
-    return np.isin(own, other)
-
-
-def clean_training(dataset: Dataset) -> tuple[Dataset, CleaningReport]:
+def clean_training(dataset: Dataset, *, near: bool = False) -> tuple[Dataset, CleaningReport]:
     """Returns the data set with a cleaned train split, and what went from it.
 
     Validation and test stay as published, so that figures compare with other people's.
+
+    Args:
+        dataset: With a train split.
+        near: Look for near copies, too; a quarter of a minute for FER2013.
     """
     train = dataset.split("train")
     held_out = [split for name, split in dataset.splits.items() if name != "train" and len(split)]
-    own, *others = content_ids(train.images, *(split.images for split in held_out))
+    images = [split.images for split in (train, *held_out)]
+    (contents,) = content_ids(np.concatenate(images))
+    own, others = np.split(contents, [len(train)])
 
     blank = is_blank(train.images)
-    in_evaluation = np.isin(own, np.concatenate(others)) if others else np.zeros_like(blank)
     conflicting = _label_conflicts(own, train.labels)
     first = np.zeros_like(blank)
     first[np.unique(own, return_index=True)[1]] = True
-
-    reasons = [blank, in_evaluation, conflicting, ~first]
+    reasons = [blank, np.isin(own, others), conflicting, ~first]
+    if near:
+        pairs = near_pairs(np.concatenate(images))
+        reasons += _near_faults(pairs, contents, train.labels)
     gone = np.zeros_like(blank)
     counts = []
     for reason in reasons:
@@ -74,9 +64,30 @@ def clean_training(dataset: Dataset) -> tuple[Dataset, CleaningReport]:
         gone |= reason
     cleaned = train.take(~gone)
     splits = {**dataset.splits, "train": cleaned}
-    blanks, evaluated, conflicts, copies = counts
-    report = CleaningReport(blanks, evaluated, conflicts, copies, kept=len(cleaned))
+    blanks, evaluated, conflicts, copies, *nearly = counts
+    report = CleaningReport(blanks, evaluated, conflicts, copies, len(cleaned), *nearly)
     return dataclasses.replace(dataset, splits=splits), report
+
+
+def _near_faults(
+    pairs: NearPairs, contents: NDArray[np.intp], labels: NDArray[np.uint8]
+) -> list[NDArray[np.bool_]]:
+    """Returns which Training rows have a near copy outside, and which one that contradicts them.
+
+    Args:
+        pairs: Of all rows, Training's first; of equal images they name one.
+        contents: intp, (n,), of all rows.
+        labels: uint8, of Training's rows.
+    """
+    own, others = np.split(contents, [len(labels)])
+    both = np.stack([contents[pairs.first], contents[pairs.second]])  # (2, m)
+    outside = np.isin(both, others)
+    leaking = both[outside[::-1]]  # the partners of what stands outside
+    label_of = np.full(int(contents.max(initial=0)) + 1, -1)
+    label_of[own] = labels
+    seen = label_of[both]
+    contrary = both[:, (seen.min(axis=0, initial=0) >= 0) & (seen[0] != seen[1])]
+    return [np.isin(own, leaking), np.isin(own, contrary)]
 
 
 def _label_conflicts(numbers: NDArray[np.intp], labels: NDArray[np.uint8]) -> NDArray[np.bool_]:

@@ -44,7 +44,7 @@ def contact_sheet(
     height = TITLE_PX + len(emotions) * pitch + MARGIN_PX
     width = LABEL_PX + columns * pitch + MARGIN_PX
     sheet = np.full((height, width, 3), PAPER, np.uint8)
-    _write(sheet, title, (MARGIN_PX, 29), 0.6, width - 2 * MARGIN_PX)
+    write_line(sheet, title, (MARGIN_PX, 29), 0.6, width - 2 * MARGIN_PX)
     for label, emotion in enumerate(emotions):
         top = TITLE_PX + label * pitch
         rows = np.flatnonzero(split.labels == label)
@@ -59,8 +59,8 @@ def _label_row(sheet: NDArray[np.uint8], top: int, emotion: str, n: int, n_all: 
     """Writes a class's name, count and share, with the share as a bar, in place."""
     room = LABEL_PX - MARGIN_PX - 12
     share = n / max(n_all, 1)
-    _write(sheet, emotion, (MARGIN_PX, top + 40), 0.55, room)
-    _write(sheet, f"{n}  {share:.0%}", (MARGIN_PX, top + 62), 0.42, room)
+    write_line(sheet, emotion, (MARGIN_PX, top + 40), 0.55, room)
+    write_line(sheet, f"{n}  {share:.0%}", (MARGIN_PX, top + 62), 0.42, room)
     bar_top = top + 72
     sheet[bar_top : bar_top + 4, MARGIN_PX : MARGIN_PX + room] = PALE
     sheet[bar_top : bar_top + 4, MARGIN_PX : MARGIN_PX + round(room * share)] = ACCENT
@@ -78,7 +78,7 @@ def _fill_row(strip: NDArray[np.uint8], images: NDArray[np.uint8], columns: int)
             tile[:] = PALE
 
 
-def _write(
+def write_line(
     sheet: NDArray[np.uint8], text: str, origin: tuple[int, int], scale: float, room_px: int
 ) -> None:
     """Writes a line of text in place, smaller than `scale` where it would not fit."""

@@ -21,6 +21,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "train",
         "evaluate",
         "improvement",
+        "calibration",
         "candidates",
         "coldstart",
         "export",

@@ -2,6 +2,7 @@
 
 import gzip
 import lzma
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -174,3 +175,20 @@ def test_the_real_rows(fer2013: Path) -> None:
     assert dataset.split("validation").class_counts(7) == [467, 56, 496, 895, 653, 415, 607]
     with pytest.raises(DataError, match="no test split"):
         dataset.split("test")
+
+
+def test_an_xz_that_asks_for_gigabytes_of_dictionary_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "f.csv.xz"
+    packed = lzma.compress(HEADER.encode(), preset=0)
+    at = packed.index(b"\x21\x01") + 2  # the filter's one property: 2 ^ 30 bytes of dictionary
+    header = bytearray(packed[12 : 12 + (packed[12] + 1) * 4])
+    header[at - 12] = 36
+    header[-4:] = zlib.crc32(header[:-4]).to_bytes(4, "little")
+    path.write_bytes(packed[:12] + header + packed[12 + len(header) :])
+    with pytest.raises(DataError, match="Memory usage limit"):
+        read(path)
+
+
+def test_a_name_longer_than_any_file_has_is_an_error_of_ours() -> None:
+    with pytest.raises(DataError, match="There is no data set"):
+        load_dataset("x" * 5000)

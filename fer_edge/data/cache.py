@@ -1,24 +1,27 @@
-"""Parsed data sets, kept by the SHA-256 of what they were made from.
+"""Parsed data sets, kept by what they were made from: one file each, with a checksum.
 
-Hashing 300 MB takes longer than loading the result, so the hash is remembered by what the file
-system tells of the files: where that has changed they are hashed, and so read, again.
+Reading 36,000 pictures takes seconds, so what became of them is remembered by what the file
+system tells of the files: where that has changed they are read again.
 """
 
 import contextlib
 import hashlib
 import json
 import os
+import struct
 import tempfile
+import zlib
 from pathlib import Path
 
 import numpy as np
 
 from fer_edge import files
-from fer_edge.data.rows import Sorted
+from fer_edge.data.rows import Found, Sorted
 from fer_edge.data.split import SPLIT_NAMES, Split
-from fer_edge.errors import DataError, OutputError
+from fer_edge.errors import OutputError
 
-VERSION = 2  # of the layout below and of how sources are read; another one is another folder
+VERSION = 3  # of the layout below and of how sources are read; another one is another folder
+IMAGE_BYTES = 48 * 48
 
 
 def cache_folder() -> Path:
@@ -29,90 +32,97 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or home / ".cache") / "fer-edge"
 
 
-def content_hash(path: Path) -> str:
-    """Returns the SHA-256 of a file, remembered while its size and modification time stay."""
-    signature = signature_of(path)
-    if (known := remembered(path, signature)) is not None:
-        return known
-    sha256 = files.sha256_of(path)
-    remember(path, signature, sha256)
-    return sha256
-
-
 def signature_of(path: Path) -> bytes:
     """Returns what changes when a file does, as far as can be told without reading it."""
     stat = path.stat()
     return f"{stat.st_size} {stat.st_mtime_ns} {stat.st_ctime_ns} {stat.st_ino}".encode()
 
 
-def remembered(path: Path, signature: bytes) -> str | None:
-    """Returns the SHA-256 that was found when `path` had this signature; None when unknown."""
+def remembered(path: Path, signature: bytes) -> Found | None:
+    """Returns what `path` held when it had this signature; None when that is not known."""
     try:
-        known = json.loads(_memo(path).read_text())
-        return str(known["sha256"]) if known["seen"] == _digest(signature) else None
-    except (OSError, ValueError, KeyError, TypeError):
+        seen, key = _memo(path).read_text().split()
+    except (OSError, ValueError):
         return None  # no memo, or a damaged one
+    return load(key) if seen == _digest(signature) else None
 
 
-def remember(path: Path, signature: bytes, sha256: str) -> None:
-    """Keeps what `path` hashed to when it had this signature."""
-    memo = {"seen": _digest(signature), "sha256": sha256}
-    with contextlib.suppress(OutputError):
-        files.write_text(_memo(path), json.dumps(memo))
+def remember(path: Path, signature: bytes, found: Found) -> None:
+    """Keeps what `path` held when it had this signature.
 
-
-def load(sha256: str) -> Sorted | None:
-    """Returns what is kept for a hash; None where there is nothing, or it is damaged."""
-    folder = _folder(sha256)
-    try:
-        images, labels, ids, counts = (
-            np.load(folder / f"{name}.npy", allow_pickle=False)
-            for name in ("images", "labels", "ids", "counts")
-        )
-        texts = json.loads((folder / "texts.json").read_text())
-        bounds = np.concatenate([[0], np.cumsum(counts)])
-        splits = {
-            name: Split(images[start:stop], labels[start:stop], ids[start:stop])
-            for name, start, stop in zip(SPLIT_NAMES, bounds, bounds[1:], strict=False)
-        }
-        emotions, notes, names = (tuple(texts[key]) for key in ("emotions", "notes", "names"))
-        return Sorted(emotions, splits, notes, names, str(texts["format"]))
-    except (OSError, ValueError, EOFError, KeyError, TypeError, DataError):
-        return None
-
-
-def store(sha256: str, data: Sorted) -> None:
-    """Keeps a data set for a hash. A cache that cannot be written is no error: it is only slower.
-
-    Two processes may do so at once: each writes beside, and the later rename wins.
+    A cache that cannot be written is no error: it is only slower. Two processes may do this at
+    once: each writes beside, and the later rename wins.
     """
-    ordered = [data.splits[name] for name in SPLIT_NAMES]
-    arrays = {
-        "images": np.concatenate([split.images for split in ordered]),
-        "labels": np.concatenate([split.labels for split in ordered]),
-        "ids": np.concatenate([split.ids for split in ordered]),
-        "counts": np.array([len(split) for split in ordered]),
+    with contextlib.suppress(OutputError):
+        key = store(found)
+        files.write_text(_memo(path), f"{_digest(signature)} {key}\n")
+
+
+def load(key: str) -> Found | None:
+    """Returns what is kept under a key; None where there is nothing, or it is damaged."""
+    try:
+        content = np.fromfile(_place(key), np.uint8)
+        checksum, n_text = struct.unpack_from("<II", content.data)
+        if zlib.crc32(content[4:].data) != checksum:
+            return None
+        text = json.loads(content[8 : 8 + n_text].tobytes())
+        bounds = np.cumsum([0, *text["counts"]])
+        n = bounds[-1]
+        parts = np.split(content[8 + n_text :], [8 * n, (8 + IMAGE_BYTES) * n])
+    except (OSError, ValueError, KeyError, TypeError, struct.error):
+        return None
+    ids, images, labels = parts[0].view(np.int64), parts[1].reshape(-1, 48, 48), parts[2]
+    splits = {
+        name: Split(images[start:stop], labels[start:stop], ids[start:stop])
+        for name, start, stop in zip(SPLIT_NAMES, bounds, bounds[1:], strict=False)
     }
-    texts = {
+    emotions, notes, names = (tuple(text[name]) for name in ("emotions", "notes", "names"))
+    return Found(text["sha256"], Sorted(emotions, splits, notes, names, text["format"]))
+
+
+def store(found: Found) -> str:
+    """Keeps a data set, and returns the key to it: alike ones share it.
+
+    Layout: CRC-32 of the rest, length of the text, text (JSON), ids, images, labels.
+
+    Raises:
+        OutputError: The cache cannot be written; nothing is left behind.
+    """
+    data = found.data
+    splits = [data.splits[name] for name in SPLIT_NAMES]
+    text = {
+        "sha256": found.sha256,
+        "format": data.format,
         "emotions": data.emotions,
         "notes": data.notes,
         "names": data.names,
-        "format": data.format,
+        "counts": [len(split) for split in splits],
     }
-    with contextlib.suppress(OutputError), files.replacing(_folder(sha256)) as folder:
-        folder.mkdir()
-        for name, array in arrays.items():
-            np.save(folder / f"{name}.npy", array)
-        (folder / "texts.json").write_text(json.dumps(texts))
+    encoded = json.dumps(text).encode()
+    encoded += b" " * (-len(encoded) % 8)  # the ids behind it are of 8 bytes each
+    parts: list[bytes | memoryview] = [
+        struct.pack("<I", len(encoded)),
+        encoded,
+        np.concatenate([split.ids for split in splits]).data,
+        np.concatenate([split.images for split in splits]).data,
+        np.concatenate([split.labels for split in splits]).data,
+    ]
+    checksum = 0
+    for part in parts:
+        checksum = zlib.crc32(part, checksum)
+    key = _digest(encoded)
+    with files.replacing(_place(key)) as temporary, temporary.open("wb") as file:
+        file.writelines([struct.pack("<I", checksum), *parts])
+    return key
 
 
-def _folder(sha256: str) -> Path:
-    return cache_folder() / f"data-v{VERSION}" / sha256
+def _place(key: str) -> Path:
+    return cache_folder() / f"data-v{VERSION}" / f"{key}.bin"
 
 
 def _memo(path: Path) -> Path:
     key = _digest(os.fsencode(path.resolve()))[:32]
-    return cache_folder() / f"hashes-v{VERSION}" / f"{key}.json"
+    return cache_folder() / f"hashes-v{VERSION}" / f"{key}.txt"
 
 
 def _digest(content: bytes) -> str:

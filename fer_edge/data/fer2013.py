@@ -36,6 +36,7 @@ N_PIXELS = SIDE * SIDE
 MAX_LINE_BYTES = 16 * 1024  # 2304 pixels of three digits and their commas take 9.3 KiB
 MAX_ROWS = 500_000  # 1.1 GiB of pixels; a decompression bomb ends here
 READ_BYTES = 4 * 1024 * 1024  # at a time: decompression runs without the interpreter's lock
+XZ_MEMORY_BYTES = 256 * 1024 * 1024  # the largest preset takes 65 MiB
 BLOCK_ROWS = 512  # about 4 MiB of text: fits the cache while it is parsed
 
 
@@ -99,7 +100,7 @@ def _unpacked_xz(file: IO[bytes]) -> Iterator[bytes]:
     """
     packed = file.read(READ_BYTES)
     while packed:
-        unpacker = lzma.LZMADecompressor(lzma.FORMAT_XZ)
+        unpacker = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=XZ_MEMORY_BYTES)
         while not unpacker.eof:
             if unpacker.needs_input and not packed and not (packed := file.read(READ_BYTES)):
                 raise EOFError("the xz data end before their end marker")

@@ -6,38 +6,35 @@ Told by names and first bytes, said in words, never guessed silently.
 import contextlib
 import dataclasses
 import hashlib
-from collections.abc import Callable
-from dataclasses import dataclass
+import io
+import stat
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
+from fer_edge import files
 from fer_edge.data import cache
+from fer_edge.data.archives import ARCHIVE_SUFFIXES, open_archive
+from fer_edge.data.fer2013 import MAX_LINE_BYTES, MAX_ROWS, read_fer2013
 from fer_edge.data.fer2013 import SUFFIXES as CSV_SUFFIXES
-from fer_edge.data.fer2013 import read_fer2013
-from fer_edge.data.layout import describe_places, lay_out, shown
+from fer_edge.data.layout import Layout, is_picture, lay_out
 from fer_edge.data.pictures import read_pictures
-from fer_edge.data.rows import Sorted, sort_rows
-from fer_edge.data.tree import ARCHIVE_SUFFIXES, Tree, open_folder, open_tree
+from fer_edge.data.rows import Found, Rows, sort_rows
+from fer_edge.data.split import SPLIT_NAMES
+from fer_edge.data.tree import Tree, open_folder, shown
 from fer_edge.errors import ConfigError, DataError
-from fer_edge.faces import make_detector
+from fer_edge.faces import Detector, make_detector
 
-KNOWN_CSVS = ("fer2013.csv", "icml_face_data.csv", "train.csv")
-"""Of several CSVs in one place the first of these is read; it holds all that the later ones do."""
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
+WHOLE_CSVS = ("fer2013.csv", "icml_face_data.csv")
+"""Of several CSVs in one place the first of these is read; it holds all that the others do."""
+
+PART_CSV = "train.csv"  # the competition's; elsewhere a list of files is often called that
 
 Progress = Callable[[str, float], None]
-
-
-@dataclass(frozen=True)
-class Found:
-    """A data set that was read.
-
-    Attributes:
-        sha256: Of the bytes that it was made from, and of the options that changed it.
-        data: Its rows in their splits.
-    """
-
-    sha256: str
-    data: Sorted
+OpenFile = Callable[[], contextlib.AbstractContextManager[IO[bytes]]]
 
 
 def read_path(path: Path, *, detect: str = "", progress: Progress) -> Found:
@@ -52,112 +49,165 @@ def read_path(path: Path, *, detect: str = "", progress: Progress) -> Found:
         DataError: It is none of these, or what it holds cannot be read.
         ConfigError: There is no such detector.
     """
-    if path.is_file() and path.name.lower().endswith(CSV_SUFFIXES):
-        _refuse_detector(path, detect)
-        return _read_csv_file(path)
-    if path.is_file() and not path.name.lower().endswith(ARCHIVE_SUFFIXES):
+    detector, identity = _detector(detect)
+    is_folder = _is_folder(path)
+    is_csv = not is_folder and path.name.lower().endswith(CSV_SUFFIXES)
+    if not (is_folder or is_csv or path.name.lower().endswith(ARCHIVE_SUFFIXES)):
         raise DataError(
             f"{path} is not a data set that fer-edge can read. Expected a folder, or a name that "
             f"ends in {', '.join((*CSV_SUFFIXES, *ARCHIVE_SUFFIXES))}."
         )
-    folder = open_folder(path) if path.is_dir() else None
-    signature = f"{detect}\n".encode() + (folder.signature if folder else cache.signature_of(path))
-    known = cache.remembered(path, signature)
-    if known is not None and (data := cache.load(known)) is not None:
-        return Found(known, data)
-    tree = folder or open_tree(path)
-    csv = _choose_csv(tree, path)
-    if csv:
-        _refuse_detector(path / csv, detect)
-    found = (
-        _read_csv_inside(tree, path, csv) if csv else _read_pictures(tree, path, detect, progress)
-    )
-    cache.remember(path, signature, found.sha256)
+    folder = open_folder(path) if is_folder else None
+    seen = folder.signature if folder else cache.signature_of(path)
+    signature = f"{identity}\n".encode() + seen
+    if known := cache.remembered(path, signature):
+        return known
+    if is_csv:
+        _refuse_detector(path, detector)
+        size = path.stat().st_size
+        found = _read_csv(lambda: path.open("rb"), size, name=str(path), words=path.name)
+    else:
+        found = _read_tree(folder or open_archive(path), path, detector, identity, progress)
+    cache.remember(path, signature, found)
     return found
 
 
-def _read_csv_file(path: Path) -> Found:
+def _detector(detect: str) -> tuple[Detector | None, str]:
+    """Returns a detector, and what tells it from all others; None where there is none to be."""
+    if detect in ("", "none"):
+        return None, ""
+    detector = make_detector(detect)
+    name, _, model = detect.partition(":")
+    return detector, f"{name}:{files.sha256_of(Path(model))}" if model else name
+
+
+def _is_folder(path: Path) -> bool:
+    """Tells a folder from a file; raises DataError for all else: a pipe could wait for ever."""
     try:
-        sha256 = cache.content_hash(path)
-    except OSError as exc:
-        raise DataError(f"Cannot read {path}: {exc.strerror}. Check its permissions.") from exc
-    return Found(sha256, _cached_csv(sha256, lambda: path.open("rb"), str(path), path.name))
+        mode = path.stat().st_mode
+    except (OSError, ValueError) as exc:
+        raise DataError(f"Cannot read {path}: {exc}. Check its name, and that you may.") from exc
+    if not stat.S_ISDIR(mode) and not stat.S_ISREG(mode):
+        raise DataError(f"{path} is a pipe or a device. Expected a folder or a file.")
+    return stat.S_ISDIR(mode)
 
 
-def _read_csv_inside(tree: Tree, path: Path, csv: str) -> Found:
-    """Reads a CSV in a folder or archive; its hash is its own, wherever it lies."""
-    if path.is_dir():
-        return _read_csv_file(path / csv)
-    with tree.open(csv) as file:
-        sha256 = hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
-    format_ = f"{csv} in {path.name}"
-    return Found(sha256, _cached_csv(sha256, lambda: tree.open(csv), f"{path}:{csv}", format_))
-
-
-def _cached_csv(
-    sha256: str,
-    open_file: Callable[[], contextlib.AbstractContextManager[IO[bytes]]],
-    name: str,
-    format: str,
-) -> Sorted:
-    if (known := cache.load(sha256)) is not None:
-        return known
-    data = sort_rows(read_fer2013(open_file, name), name, f"FER2013 rows: {format}")
-    cache.store(sha256, data)
-    return data
-
-
-def _refuse_detector(path: Path, detect: str) -> None:
-    if detect:
+def _refuse_detector(path: Path, detector: Detector | None) -> None:
+    if detector:
         raise ConfigError(
             f"{path} holds faces that are cropped already. Leave --detect out: it is for folders "
             "of photographs."
         )
 
 
-def _choose_csv(tree: Tree, path: Path) -> str | None:
-    """Returns the CSV of a tree that is to be read; None when it has none.
+def _read_csv(open_file: OpenFile, size: int, *, name: str, words: str) -> Found:
+    """Reads a CSV, and hashes it as it goes by."""
+    if size > MAX_ROWS * MAX_LINE_BYTES:
+        raise DataError(
+            f"{name} takes {size / 2**30:.1f} GiB. Expected a CSV of at most {MAX_ROWS:,} rows."
+        )
+    digest = hashlib.sha256()
+
+    @contextlib.contextmanager
+    def open_hashed() -> Iterator[IO[bytes]]:
+        with open_file() as file:
+            yield io.BufferedReader(_Hashed(file, digest))
+
+    data = sort_rows(read_fer2013(open_hashed, name), name, f"FER2013 rows: {words}")
+    return Found(digest.hexdigest(), data)
+
+
+class _Hashed(io.RawIOBase):
+    """A file whose bytes are hashed as they are read."""
+
+    def __init__(self, file: IO[bytes], digest: "hashlib._Hash") -> None:
+        self._file = file
+        self._digest = digest
+
+    def readable(self) -> bool:
+        """Says yes."""
+        return True
+
+    def readinto(self, buffer: "WriteableBuffer") -> int:
+        """Fills a buffer, as far as there is something."""
+        n_bytes: int = self._file.readinto(buffer)  # type: ignore[attr-defined]  # files have it
+        self._digest.update(memoryview(buffer)[:n_bytes])
+        return n_bytes
+
+
+def _read_tree(
+    tree: Tree, path: Path, detector: Detector | None, identity: str, progress: Progress
+) -> Found:
+    """Reads what a folder or archive holds."""
+    chosen = _choose(tree, path)
+    others = [n for n in tree.sizes if _is_data(n) and n != chosen]
+    notes = [f"also there, and not read: {shown(*others)}"] if others else []
+    if isinstance(chosen, str):
+        _refuse_detector(path / chosen, detector)
+        if n_pictures := sum(map(is_picture, tree.sizes)):
+            notes.append(f"also there, and not read: {n_pictures} pictures")
+        words = chosen if path.is_dir() else f"{chosen} in {path.name}"
+        found = _read_csv(
+            lambda: tree.open(chosen), tree.sizes[chosen], name=f"{path}: {chosen}", words=words
+        )
+    else:
+        rows, content = read_pictures(
+            tree, chosen, source=str(path), detector=detector, progress=progress
+        )
+        notes += [*tree.notes, *chosen.notes]
+        sha256 = hashlib.sha256(f"{identity}\n{content}".encode()).hexdigest()
+        found = Found(sha256, sort_rows(rows, str(path), _describe(rows)))
+    data = dataclasses.replace(found.data, notes=(*notes, *found.data.notes))
+    return dataclasses.replace(found, data=data)
+
+
+def _describe(rows: Rows) -> str:
+    """Returns what pictures stood in: `pictures in folders: train, validation / 7 emotions`."""
+    splits = [name for number, name in enumerate(SPLIT_NAMES) if number in rows.splits]
+    above = f"{', '.join(splits)} / " if splits else ""
+    return f"pictures in folders: {above}{len(set(rows.labels.tolist()))} emotions"
+
+
+def _choose(tree: Tree, path: Path) -> str | Layout:
+    """Returns the CSV of a tree that is to be read, or its pictures.
 
     Raises:
-        DataError: It has several, and none by a name that is known.
+        DataError: It has neither, or several CSVs and none by a name that is known.
     """
-    names = [name for name in tree.sizes if name.lower().endswith(CSV_SUFFIXES)]
-    for known in KNOWN_CSVS:
-        stem = known.removesuffix(".csv")
-        endings = {stem + suffix for suffix in CSV_SUFFIXES}
-        for name in sorted(names, key=lambda name: (name.count("/"), name)):
-            if name.rpartition("/")[2].lower() in endings:
-                return name
-    if not names or lay_out(tree.sizes, tree.empty_folders, str(path)):
-        return None
-    if len(names) == 1:
-        return names[0]
-    raise DataError(
-        f"{path} holds {len(names)} CSVs: {', '.join(map(shown, names[:5]))}. Expected one, or one "
-        f"called {', '.join(KNOWN_CSVS)}. Name the file itself."
-    )
+    csvs = [name for name in tree.sizes if name.lower().endswith(CSV_SUFFIXES)]
+    by_name = {_plain_name(name): name for name in sorted(csvs, key=_nearest, reverse=True)}
+    for known in WHOLE_CSVS:
+        if known in by_name:
+            return by_name[known]
+    if layout := lay_out(tree.sizes, tree.empty_folders, str(path)):
+        return layout
+    if PART_CSV in by_name or len(csvs) == 1:
+        return by_name.get(PART_CSV) or csvs[0]
+    if csvs:
+        raise DataError(
+            f"{path} holds {len(csvs)} CSVs: {shown(*csvs)}. Expected one, or one called "
+            f"{', '.join((*WHOLE_CSVS, PART_CSV))}. Name the file itself."
+        )
+    raise _nothing(tree, path)
 
 
-def _read_pictures(tree: Tree, path: Path, detect: str, progress: Progress) -> Found:
-    layout = lay_out(tree.sizes, tree.empty_folders, str(path))
-    if layout is None:
-        raise _nothing(tree, path)
-    detector = make_detector(detect) if detect else None
-    rows, content = read_pictures(
-        tree, layout.places, source=str(path), detector=detector, progress=progress
-    )
-    sha256 = hashlib.sha256(f"{detect}\n{content}".encode()).hexdigest()
-    rows = dataclasses.replace(rows, notes=(*layout.notes, *rows.notes))
-    data = sort_rows(rows, str(path), describe_places(layout.places))
-    cache.store(sha256, data)
-    return Found(sha256, data)
+def _plain_name(name: str) -> str:
+    return name.rpartition("/")[2].lower().removesuffix(".gz").removesuffix(".xz")
+
+
+def _nearest(name: str) -> tuple[int, str]:
+    return name.count("/"), name
+
+
+def _is_data(name: str) -> bool:
+    return name.lower().endswith((*CSV_SUFFIXES, *ARCHIVE_SUFFIXES))
 
 
 def _nothing(tree: Tree, path: Path) -> DataError:
     """Returns the error for a tree without a CSV and without a folder that is an emotion."""
     folders = sorted({name.rpartition("/")[0] for name in tree.sizes if "/" in name})
     inner = [name for name in tree.sizes if name.lower().endswith(ARCHIVE_SUFFIXES)]
-    seen = ", ".join(map(shown, (inner or folders or list(tree.sizes))[:6])) or "nothing"
+    seen = shown(*(inner or folders or tree.sizes)) or "nothing"
     advice = "Name that archive itself" if inner else "Rename the folders, or name one further in"
     return DataError(
         f"{path} holds no data set: expected a CSV of FER2013's kind, or a folder of pictures for "

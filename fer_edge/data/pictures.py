@@ -1,18 +1,18 @@
 """Pictures in folders, or in archives of folders, as labelled faces."""
 
 import hashlib
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fer_edge.data.labels import ALL_EMOTIONS
-from fer_edge.data.layout import Place, shown
+from fer_edge.data.layout import Layout, Place
 from fer_edge.data.rows import Rows
 from fer_edge.data.split import SPLIT_NAMES
-from fer_edge.data.tree import Tree
+from fer_edge.data.tree import MAX_PICTURE_BYTES, Tree, shown
 from fer_edge.errors import DataError
 from fer_edge.faces import Detector, NoDetector, crop_face
 from fer_edge.images import decode_image
@@ -20,22 +20,26 @@ from fer_edge.lookahead import map_ahead
 
 CHUNK = 64  # pictures that are decoded in one go, while the next ones are read
 CHUNK_BYTES = 8 * 2**20  # where they are large, fewer
-NAMED = 3  # of the files that were skipped, in a note
 
 
 @dataclass(frozen=True)
-class _Read:
-    """One picture: its face, or why there is none; and the hash of its bytes."""
+class _Seen:
+    """What was found in a picture: a face, uint8 (48, 48), or why there is none."""
 
-    name: str
-    face: NDArray[np.uint8] | None
-    fault: str
     sha256: bytes
+    face: NDArray[np.uint8] | None = None
+    fault: str = ""
+
+
+_NOT_READ = {
+    True: _Seen(bytes(32), fault=f"over {MAX_PICTURE_BYTES // 2**20} MiB"),
+    False: _Seen(bytes(32), fault="gone while the others were read"),
+}
 
 
 def read_pictures(
     tree: Tree,
-    places: Sequence[Place],
+    layout: Layout,
     *,
     source: str,
     detector: Detector | None = None,
@@ -45,7 +49,7 @@ def read_pictures(
 
     Args:
         tree: Where they are.
-        places: Which, and what they mean.
+        layout: Which, and what they mean.
         source: What to call the tree in messages.
         detector: Finds the face in photographs; the largest counts. None: pictures are crops.
         progress: Gets what is being done and the share that is done.
@@ -53,29 +57,52 @@ def read_pictures(
     Raises:
         DataError: No picture could be read.
     """
-    find = detector or NoDetector()
-    read: dict[str, _Read] = {}
-    chunks = _chunks(tree.read([place.name for place in places]))
-    for done in map_ahead(lambda chunk: [_read(*item, find) for item in chunk], chunks):
-        read.update((one.name, one) for one in done)
-        progress("reading pictures", len(read) / len(places))
-    good = [place for place in places if place.name in read and read[place.name].face is not None]
-    notes = _skipped(places, read)
+    seen = _read_all(tree, layout, detector or NoDetector(), progress)
+    places, again = _without_copies(layout, seen)
+    skipped = _skipped(places, seen)
+    faces = [face for place in places if (face := seen[place.name].face) is not None]
+    good = [place for place in places if seen[place.name].face is not None]
     if not good:
-        raise DataError(f"{source}: none of its {len(places)} pictures could be used. {notes[0]}.")
+        raise DataError(
+            f"{source}: none of its {len(places)} pictures could be used. {skipped[0]}."
+        )
     digest = hashlib.sha256()
     for place in places:
-        one = read.get(place.name)
         digest.update(place.name.encode("utf-8", "surrogatepass") + b"\0")
-        digest.update(one.sha256 if one else b"")
+        digest.update(seen[place.name].sha256)
+    gone = {place.emotion for place in places} - {place.emotion for place in good}
+    lost = [f"no picture of {emotion} could be used" for emotion in sorted(gone)]
     rows = Rows(
-        images=np.stack([_face(read[place.name]) for place in good]),
+        images=np.stack(faces),
         labels=np.array([ALL_EMOTIONS.index(place.emotion) for place in good], np.uint8),
         splits=np.array([SPLIT_NAMES.index(p.split) if p.split else -1 for p in good], np.int8),
         names=tuple(place.name for place in good),
-        notes=tuple(notes),
+        notes=(*again, *skipped, *lost),
     )
     return rows, digest.hexdigest()
+
+
+def _read_all(
+    tree: Tree, layout: Layout, detector: Detector, progress: Callable[[str, float], None]
+) -> dict[str, _Seen]:
+    """Returns what is in each picture, by name; equal ones are decoded once."""
+    by_content: dict[bytes, _Seen] = {}
+
+    def look(content: bytes) -> _Seen:
+        sha256 = hashlib.sha256(content).digest()
+        if sha256 not in by_content:
+            by_content[sha256] = _look(content, sha256, detector)
+        return by_content[sha256]
+
+    small = {p.name: tree.sizes[p.name] <= MAX_PICTURE_BYTES for p in layout.places}
+    seen = {name: _NOT_READ[not is_small] for name, is_small in small.items()}
+    chunks = _chunks(tree.read([name for name, is_small in small.items() if is_small]))
+    n_done = 0
+    for done in map_ahead(lambda chunk: [(name, look(data)) for name, data in chunk], chunks):
+        seen.update(done)
+        n_done += len(done)
+        progress("reading pictures", n_done / len(small))
+    return seen
 
 
 def _chunks(items: Iterator[tuple[str, bytes]]) -> Iterator[list[tuple[str, bytes]]]:
@@ -88,36 +115,41 @@ def _chunks(items: Iterator[tuple[str, bytes]]) -> Iterator[list[tuple[str, byte
     yield chunk
 
 
-def _read(name: str, content: bytes, detector: Detector) -> _Read:
-    sha256 = hashlib.sha256(content).digest()
+def _look(content: bytes, sha256: bytes, detector: Detector) -> _Seen:
+    """Returns the largest face in a picture."""
     if not content:
-        return _Read(name, None, "empty or cannot be read", sha256)
+        return _Seen(sha256, fault="empty or cannot be read")
     try:
-        image = decode_image(content, name)
+        image = decode_image(content, "a picture")
     except DataError:
-        return _Read(name, None, "damaged, too large or no picture", sha256)
+        return _Seen(sha256, fault="damaged, too large or no picture")
     boxes = detector.detect(image)
     if not boxes:
-        return _Read(name, None, "no face found", sha256)
+        return _Seen(sha256, fault="no face found")
     largest = max(boxes, key=lambda box: box.width * box.height)
-    return _Read(name, crop_face(image, largest), "", sha256)
+    return _Seen(sha256, crop_face(image, largest))
 
 
-def _face(read: _Read) -> NDArray[np.uint8]:
-    assert read.face is not None  # noqa: S101  (those without were left out)
-    return read.face
-
-
-def _skipped(places: Sequence[Place], read: dict[str, _Read]) -> list[str]:
-    """Returns a note for each reason that pictures were skipped for."""
-    faults = {
-        place.name: read[place.name].fault if place.name in read else "missing from the archive"
-        for place in places
+def _without_copies(layout: Layout, seen: dict[str, _Seen]) -> tuple[list[Place], list[str]]:
+    """Returns the places without second copies of the tree inside itself, and a note for them."""
+    copies = {
+        name: original
+        for name, original in layout.namesakes.items()
+        if seen[name].sha256 == seen[original].sha256
     }
-    counts = Counter(fault for fault in faults.values() if fault)
-    notes = []
-    for fault, n in counts.most_common():
-        names = [shown(name) for name, own in faults.items() if own == fault][:NAMED]
-        more = ", …" if n > NAMED else ""
-        notes.append(f"{n} skipped, {fault}: {', '.join(names)}{more}")
-    return notes
+    places = [place for place in layout.places if place.name not in copies]
+    if not copies:
+        return places, []
+    name, original = next(iter(copies.items()))
+    note = f"{len(copies)} pictures stand there twice, such as {shown(name)}: they count once"
+    return places, [f"{note}, as {shown(original)}"]
+
+
+def _skipped(places: list[Place], seen: dict[str, _Seen]) -> list[str]:
+    """Returns a note for each reason that pictures were skipped for, the commonest first."""
+    names: dict[str, list[str]] = defaultdict(list)
+    for place in places:
+        if fault := seen[place.name].fault:
+            names[fault].append(place.name)
+    reasons = sorted(names.items(), key=lambda item: -len(item[1]))
+    return [f"{len(own)} skipped, {fault}: {shown(*own)}" for fault, own in reasons]

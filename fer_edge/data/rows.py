@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_edge.data.clean import content_ids
+from fer_edge.data.contents import content_ids
 from fer_edge.data.labels import ALL_EMOTIONS, labels_present
 from fer_edge.data.split import SPLIT_NAMES, Split, SplitName
 from fer_edge.errors import DataError
@@ -55,12 +55,25 @@ class Sorted:
     format: str
 
 
+@dataclass(frozen=True)
+class Found:
+    """A data set that was read.
+
+    Attributes:
+        sha256: Of the bytes that it was made from, and of the options that changed it.
+        data: Its rows in their splits.
+    """
+
+    sha256: str
+    data: Sorted
+
+
 def sort_rows(rows: Rows, source: str, format: str) -> Sorted:
     """Returns rows in the splits that the source gives; what it does not give is held out.
 
     Without any split a tenth becomes validation and a tenth test; without validation a tenth of
     train becomes validation. Drawn with a fixed seed, class by class; identical images stay
-    together.
+    together, in train where their labels differ.
 
     Raises:
         DataError: Only some rows have a split, there are fewer than two emotions, or an emotion
@@ -91,7 +104,7 @@ def _complete(rows: Rows, source: str) -> tuple[NDArray[np.int8], list[str]]:
         )
     n_of = {name: int(np.sum(rows.splits == number)) for number, name in enumerate(SPLIT_NAMES)}
     if not given.any():
-        splits = _hold_out(rows, np.zeros(len(given), np.int8), ("test", "validation"))
+        splits = _hold_out(rows, np.zeros(len(given), np.int8), ("validation", "test"))
         return splits, [
             "it gives no splits: 80% train, 10% validation, 10% test, drawn class by class with a "
             "fixed seed, identical images together"
@@ -110,27 +123,27 @@ def _hold_out(
 ) -> NDArray[np.int8]:
     """Returns splits with a tenth of each class gone from train to each of those named."""
     (contents,) = content_ids(rows.images)
-    movable = splits == 0
+    free = (splits == 0) & ~_is_conflicting(contents, rows.labels)
     rng = np.random.default_rng(SEED)
     for label in np.unique(rows.labels):
-        mine = np.flatnonzero(movable & (rows.labels == label))
+        mine = np.flatnonzero(free & (rows.labels == label))
         groups = rng.permutation(np.unique(contents[mine]))
         n_each = max(1, round(HELD_OUT * len(groups)))
         for position, name in enumerate(names):
-            chosen = groups[position * n_each : (position + 1) * n_each]
-            if len(groups) - (position + 1) * n_each < 1:
+            if len(groups) <= (position + 1) * n_each:
                 break  # the last one stays in train
+            chosen = groups[position * n_each : (position + 1) * n_each]
             splits[mine[np.isin(contents[mine], chosen)]] = SPLIT_NAMES.index(name)
-    splits[movable] = _keep_together(contents[movable], splits[movable])
     return splits
 
 
-def _keep_together(contents: NDArray[np.intp], splits: NDArray[np.int8]) -> NDArray[np.int8]:
-    """Returns splits in which images that are equal but labelled differently share one, too."""
-    first = np.full(int(contents.max()) + 1, -1, np.int8)
-    for number in range(len(SPLIT_NAMES)):
-        first[contents[splits == number]] = number
-    return first[contents]
+def _is_conflicting(contents: NDArray[np.intp], labels: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Returns bool, (n,): which images stand there with another label, too.
+
+    They stay in train: together, and out of what is measured.
+    """
+    pairs = np.unique(np.stack([contents, labels.astype(np.intp)]), axis=1)
+    return np.bincount(pairs[0])[contents] > 1
 
 
 def _missing_classes(

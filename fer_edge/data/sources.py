@@ -7,6 +7,7 @@ from pathlib import Path
 
 from fer_edge import files
 from fer_edge.data.formats import read_path
+from fer_edge.data.kaggle import KAGGLE_SETS, cached_folder
 from fer_edge.data.split import Dataset, Source
 from fer_edge.errors import DataError
 
@@ -44,10 +45,8 @@ def load_dataset(
 def _locate(name: str) -> tuple[Path, tuple[str, ...]]:
     """Returns where a data set lies, and what is to be known of it."""
     path = Path(name)
-    if path.exists():
+    if _exists(path):
         return path, ()
-    from fer_edge.data.kaggle import KAGGLE_SETS, cached_folder
-
     if name in KAGGLE_SETS:
         folder = cached_folder(name)
         if folder is None:
@@ -62,6 +61,13 @@ def _locate(name: str) -> tuple[Path, tuple[str, ...]]:
         "a folder with a folder of pictures an emotion, or of a zip or tar of either; or one of "
         f"Kaggle's: {', '.join(KAGGLE_SETS)}."
     )
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # a name longer than any file's
+        return False
 
 
 def _with_votes(dataset: Dataset) -> Dataset:

@@ -8,7 +8,6 @@ from fer_edge.errors import ModelFormatError
 from fer_edge.runs import Run
 
 SHIPPED = Path(__file__).resolve().parent / "models"
-DEFAULT_MODEL = "small"
 FLOAT_NETWORK = "float.keras"
 TFLITE_VARIANTS = ("float32", "float16", "dynamic", "int8")
 

@@ -46,7 +46,7 @@ ELU_CNN_UNITS = 128
 # What VGG16's authors subtracted from blue, green and red, 0-255.
 # Source: Simonyan and Zisserman, arXiv:1409.1556, section 2.1.
 IMAGENET_MEAN = (103.939, 116.779, 123.68)
-SCRATCH_SCALE = 1 / 64  # to a standard deviation of about one
+SCALE = 1 / 64  # to a standard deviation of about one, whatever the weights
 
 
 def elu_cnn(image: Any, norm: Any) -> Any:
@@ -85,9 +85,8 @@ def vgg16(image: Any, weights: Weights, seed: int) -> Any:
     """
     keras = import_keras()
     x = keras.layers.Concatenate(name="blue_green_red")([image, image, image])
+    x = keras.layers.Rescaling(SCALE, [-mean * SCALE for mean in IMAGENET_MEAN], name="centre")(x)
     imagenet = weights == "imagenet"
-    scale = 1.0 if imagenet else SCRATCH_SCALE
-    x = keras.layers.Rescaling(scale, [-mean * scale for mean in IMAGENET_MEAN], name="centre")(x)
     try:
         network = keras.applications.VGG16(
             include_top=False, weights=weights if imagenet else None, input_tensor=x
@@ -104,4 +103,7 @@ def vgg16(image: Any, weights: Weights, seed: int) -> Any:
         if isinstance(layer, keras.layers.Conv2D) and not imagenet:
             start = keras.initializers.HeNormal(seed=seed + number)
             layer.kernel.assign(start(layer.kernel.shape))
+    if imagenet:  # its first kernel expects the pixels as they are
+        first = network.get_layer("block1_conv1").kernel
+        first.assign(first / SCALE)
     return keras.layers.GlobalAveragePooling2D(name="pool")(network.output)

@@ -38,9 +38,13 @@ def _findings(audit: Audit, names: Sequence[str]) -> Table:
     rows = [
         (finding.name, str(finding.n), finding.what, _examples(finding, names))
         for finding in audit.findings
+        if finding.n
     ]
+    if absent := [finding.name for finding in audit.findings if not finding.n]:
+        rows.append(("nothing found of", "0", ", ".join(absent), ""))
     title = f"{audit.source}, n = {audit.n}: what is wrong with it"
-    return Table(title, ("finding", "rows", "what they are", "for example"), tuple(rows))
+    columns = ("finding", "rows", "what they are", "for example")
+    return Table(title, columns, tuple(rows), left=(0, 2, 3))
 
 
 def _examples(finding: Finding, names: Sequence[str]) -> str:
@@ -75,4 +79,4 @@ def _suspects(suspects: Sequence[Suspect], names: Sequence[str]) -> Table:
         for s in suspects[:20]
     )
     title = f"likely mislabelled in train: the first {len(rows)} of {len(suspects)}, worst first"
-    return Table(title, ("image", "label", "p", "seen", "p"), rows)
+    return Table(title, ("image", "label", "p", "seen", "p"), rows, left=(0, 1, 3))

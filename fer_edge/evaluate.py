@@ -20,7 +20,7 @@ class EvaluationSet:
         name: Of the split.
         split: Its images and labels.
         emotions: Class names in label order.
-        leaked: bool, (n,): which images stand, pixel for pixel, in Training as published too;
+        leaked: bool, (n,): which images stand, pixel for pixel, in the train split before cleaning;
             None where the data set has no train split to look into.
         source: Name of the data set.
         sha256: Of the data set.

@@ -17,7 +17,8 @@ class Improvement:
     """Two networks on one split.
 
     Attributes:
-        data: The split: test where there is one, which no epoch was chosen on, else validation.
+        data: The split. Of pictures in folders test, which no epoch was chosen on; of other rows
+            validation: FER2013's test split is for reporting, not for trying.
         before: What training started from.
         after: What it ended in, compared with `before`.
     """
@@ -33,13 +34,14 @@ def measure_improvement(before: Path, after: Path, dataset: Dataset) -> Improvem
     Args:
         before: A network; what it never learnt to answer counts as wrong.
         after: A network of the data's emotions.
-        dataset: With a test or validation split.
+        dataset: With a validation split.
 
     Raises:
         ModelFormatError: A network cannot be loaded.
         DataError: There is neither split.
     """
-    data = evaluation_set(dataset, "test" if len(dataset.splits["test"]) else "validation")
+    own_pictures = bool(dataset.names) and len(dataset.splits["test"]) > 0
+    data = evaluation_set(dataset, "test" if own_pictures else "validation")
     known = network_emotions(before)
     if not set(known) & set(dataset.emotions):
         return None

@@ -80,7 +80,8 @@ def start_from(
                 continue
             raise ConfigError(
                 f"Cannot start from {source.name!r}: its layer {layer.name} does not fit "
-                f"{model.name!r}. Pick the same --arch as the model that you start from."
+                f"{model.name!r}. Pick the --arch of the model that you start from, and a recipe "
+                "for it."
             ) from exc
 
 

@@ -8,10 +8,10 @@ from typing import Any
 
 from fer_edge.bench import Bench, Result
 from fer_edge.candidates import Candidate, candidates_of, has_keras, parse_input_range
-from fer_edge.catalog import Model, find_model
+from fer_edge.catalog import Model, find_model, network_emotions
 from fer_edge.contract import write_manifest
 from fer_edge.data.sources import load_dataset
-from fer_edge.data.split import Source, SplitName
+from fer_edge.data.split import Dataset, Source, SplitName
 from fer_edge.errors import ConfigError, ModelFormatError
 from fer_edge.evaluate import EvaluationSet, evaluation_set
 
@@ -75,18 +75,39 @@ def make_plan(
     ours = [model for model in models if model.manifest or model.network]
     candidates = []
     for model in models:
-        if model.manifest and model.manifest.emotions != evaluated.emotions:
+        known = _emotions_of(model)
+        if known and known != evaluated.emotions:
             raise ModelFormatError(
-                f"{model.name} answers {', '.join(model.manifest.emotions)}, and "
+                f"{model.name} answers {', '.join(known)}, and "
                 f"{dataset.source.name} is labelled {', '.join(evaluated.emotions)}. "
                 "Expected the same, in the same order."
             )
         prefix = f"{model.name}/" if len(ours) > 1 and model in ours else ""
         candidates += candidates_of(model, threads=THREADS, input_range=scaling, prefix=prefix)
-    known = [candidate.name for candidate in candidates]
-    if twice := {name for name in known if known.count(name) > 1}:
+    titles = [candidate.name for candidate in candidates]
+    if twice := {name for name in titles if titles.count(name) > 1}:
         raise ConfigError(f"Expected each model once, found {', '.join(sorted(twice))} twice.")
-    return BenchPlan(models, tuple(candidates), evaluated, dataset.describe())
+    described = "\n".join([dataset.describe(), *_warnings(models, dataset)])
+    return BenchPlan(models, tuple(candidates), evaluated, described)
+
+
+def _emotions_of(model: Model) -> tuple[str, ...]:
+    """Returns what a model's answers mean; () where nothing says."""
+    if model.manifest:
+        return model.manifest.emotions
+    return network_emotions(model.network) if model.network else ()
+
+
+def _warnings(models: Sequence[Model], dataset: Dataset) -> list[str]:
+    """Returns a warning for each run whose own data are no longer what it was trained on."""
+    return [
+        f"  warning: {dataset.source.name} has changed since {model.name} was trained on it. Where "
+        "splits are drawn they were drawn anew, and images measured here may have been trained on."
+        for model in models
+        if model.run
+        and Path(model.run.data.name).name == Path(dataset.source.name).name
+        and model.run.read_config().get("data", {}).get("sha256") != dataset.sha256
+    ]
 
 
 def record_scores(bench: Bench, plan: BenchPlan) -> None:

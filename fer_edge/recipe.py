@@ -71,6 +71,8 @@ class Recipe:
 
     def __post_init__(self) -> None:
         _check_types(self)
+        if self.clean_near and not self.clean:
+            raise ConfigError("Recipe field clean_near: expected clean to be true as well.")
         for name, (low, high) in _RANGES.items():
             value = getattr(self.augmentation if name in _AUGMENTATION else self, name)
             if not low <= value <= high:

@@ -67,7 +67,7 @@ def show_table(table: Table) -> None:
         console = Console(highlight=False, width=200)
     view = RichTable(title=escape(table.title), title_justify="left", title_style="bold")
     for number, column in enumerate(table.columns):
-        view.add_column(escape(column), justify="right" if number else "left")
+        view.add_column(escape(column), justify="left" if number in table.left else "right")
     for row in table.rows:
         view.add_row(*map(escape, row))
     console.print(view)

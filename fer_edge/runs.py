@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from fer_edge import __version__, files
-from fer_edge.contract import MANIFEST_NAME
+from fer_edge.contract import MANIFEST_NAME, has_manifest, read_manifest
 from fer_edge.data.split import Dataset, Source
 from fer_edge.errors import ConfigError, MissingExtraError, OutputError
 from fer_edge.recipe import Recipe, recipe_from_dict
@@ -121,15 +121,20 @@ def describe_init(network: str) -> dict[str, Any]:
     path = Path(network)
     description: dict[str, Any] = {"file": str(path.resolve()), "sha256": files.sha256_of(path)}
     run = Run(path.parent)
-    if run.config.is_file():
+    if has_manifest(path.parent):
+        description["training"] = dict(read_manifest(path.parent).training)
+    elif run.config.is_file():
         description["training"] = run.read_config()
     return description
 
 
 def training_provenance(config: dict[str, Any]) -> dict[str, Any]:
-    """Returns what a manifest says of a training: its config, without this machine's folders."""
+    """Returns what a manifest says of a training: its config, without folders and file names."""
+    if not config:
+        return {}
     data = dict(config.get("data", {}))
     data["source"] = Path(str(data.get("source", ""))).name
+    data.pop("notes", None)
     data["ferplus"] = Path(str(data.get("ferplus", ""))).name
     data["detect"] = str(data.get("detect", "")).partition(":")[0]
     init = dict(config.get("init", {}))
@@ -179,7 +184,8 @@ def source_commit() -> str:
 
 def _absolute(source: str) -> str:
     """Returns a path as one that works from every folder; a name stays what it is."""
-    return str(Path(source).resolve()) if source and Path(source).exists() else source
+    is_path = source not in ("", "sample") and Path(source).exists()
+    return str(Path(source).resolve()) if is_path else source
 
 
 def _absolute_detector(spec: str) -> str:

@@ -15,17 +15,19 @@ class Table:
 
     Attributes:
         title: Says what the figures are of: split, n, conditions.
-        columns: Headers; all but the first are right-aligned.
+        columns: Headers.
         rows: As many cells as columns each.
+        left: Positions of the columns that are left-aligned, being words; figures stand right.
     """
 
     title: str
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
+    left: tuple[int, ...] = (0,)
 
     def to_markdown(self) -> str:
         """Returns the table in Markdown, its title as a bold line above."""
-        rule = ["---", *["---:"] * (len(self.columns) - 1)]
+        rule = ["---" if at in self.left else "---:" for at in range(len(self.columns))]
         lines = [" | ".join(cells) for cells in (self.columns, rule, *self.rows)]
         return f"**{self.title}**\n\n" + "\n".join(f"| {line} |" for line in lines) + "\n"
 

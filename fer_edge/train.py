@@ -1,6 +1,6 @@
 """The training loop: batches, schedule, weight averaging, checkpoints, resume.
 
-Backend-neutral Keras. Validation chooses the epoch that is kept; the test split is never touched.
+Backend-neutral Keras. Validation chooses the epoch that is kept; test chooses nothing.
 An epoch depends on the recipe, its number and the state before it, and on nothing else: that is
 why a resumed training ends where an uninterrupted one does.
 """
@@ -258,7 +258,8 @@ def _check_resumable(run: Run, recipe: Recipe, description: dict[str, Any]) -> N
     differs = difference(run.read_recipe(), recipe)
     if was.get("data", {}).get("sha256") != description["data"]["sha256"]:
         differs = "the data is another (its hash differs)"
-    if was.get("init", {}).get("sha256") != description["init"].get("sha256"):
+    start = description["init"]  # a resumed training needs none: all is in the checkpoint
+    if start and was.get("init", {}).get("sha256") != start["sha256"]:
         differs = "init is another network (its hash differs)"
     if differs:
         raise ConfigError(

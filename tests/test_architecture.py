@@ -30,7 +30,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ),
     ("bench", "mislabels"),
     ("examine",),
-    ("plan", "gates"),
+    ("plan", "training_plan", "gates"),
     ("quickstart", "tables"),
     ("data_tables",),
     ("report", "show_faces"),

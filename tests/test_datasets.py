@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from fer_edge.contract import EMOTIONS
+from fer_edge.contract import EMOTIONS, read_manifest
+from fer_edge.data.ferplus import COLUMNS
 from fer_edge.data.kaggle import KAGGLE_SETS
 from fer_edge.data.split import Dataset
 from tests import layouts
+from tests.conftest import csv_text
 from tests.test_cli import invoke
 
 WRITERS: dict[str, Callable[[Path, Dataset], Path]] = {
@@ -81,6 +83,39 @@ def test_train_csv_alone(rows: Dataset, tmp_path: Path, monkeypatch: pytest.Monk
     data = train_and_bench(str(folder / "train.csv"))
     assert (data["source"], data["split"]) == ("train.csv", "validation")
     assert "nothing to learn from it" in invoke("train", "--data", folder / "test.csv").stderr
+
+
+def test_eight_classes_of_ferplus(
+    drawn: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From votes beside the rows, by relative paths, to int8 and a benchmark from elsewhere."""
+    monkeypatch.chdir(tmp_path)
+    Path("rows.csv").write_text(csv_text(drawn))
+    column = dict(zip(EMOTIONS, (4, 5, 6, 1, 3, 2, 0), strict=True))
+    usage = {"train": "Training", "validation": "PublicTest", "test": "PrivateTest"}
+    lines = ["Usage,Image name," + ",".join(COLUMNS[2:])]
+    for name, split in drawn.splits.items():
+        for number, label in enumerate(split.labels):
+            votes = [0] * 10
+            votes[7 if number % 10 == 0 else column[EMOTIONS[label]]] = 10
+            lines.append(f"{usage[name]},,{','.join(map(str, votes))}")
+    Path("votes.csv").write_text("\n".join(lines) + "\n")
+    options = ("--data", "rows.csv", "--ferplus", "votes.csv", "--labels", "ferplus8")
+    quick = ("--recipe", "quickstart", "--epochs", "2", "--out", "runs/eight")
+    assert invoke("train", *options, *quick).exit_code == 0
+    assert invoke("export", "runs/eight", "--int8").exit_code == 0
+    manifest = read_manifest(Path("runs/eight/export"))
+    assert manifest.emotions == (*EMOTIONS, "contempt")
+    assert manifest.calibration["source"] == "rows.csv, FER+ votes (ferplus8 labels)"
+    assert manifest.training["data"]["ferplus"] == "votes.csv"
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    measure = ("bench", "../runs/eight", "--rounds", "5", "--no-cold-start")
+    done = invoke(*measure, "--json")
+    assert done.exit_code == 0, done.stderr
+    results = json.loads(done.stdout)["results"]
+    assert list(results[0]["evaluation"]["per_emotion"])[-1] == "contempt"
+    assert "answers" in invoke(*measure, "--data", "../rows.csv", "--force").stderr
 
 
 def test_photographs_whose_faces_are_found(

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 from fer_edge.catalog import SHIPPED, network_emotions
-from fer_edge.data.sample import sample_dataset
+from fer_edge.data.sample import draw_face, sample_dataset
 from fer_edge.data.sources import load_dataset
 from fer_edge.data.split import Dataset
 from fer_edge.data.write import write_folders
 from fer_edge.errors import DataError
+from fer_edge.images import encode_image
 from fer_edge.improvement import measure_improvement
 from fer_edge.keras_network import load_network, logits_of
 from fer_edge.model import build_model
@@ -65,10 +66,11 @@ def test_a_head_for_fewer_emotions_keeps_what_it_knew() -> None:
 
 
 def test_before_and_after_of_the_same_network_are_the_same() -> None:
-    drawn = sample_dataset(n_per_class=(2, 2, 6))
+    drawn = sample_dataset(n_per_class=(2, 6, 2))
     found = measure_improvement(SMALL, SMALL, drawn)
     assert found is not None
-    assert (found.data.name, found.before.top1) == ("test", found.after.top1)
+    assert (found.data.name, found.before.top1) == ("validation", found.after.top1)
+    assert 0.2 < found.after.top1.value < 1
     assert found.after.against_float is not None
     assert found.after.against_float.mcnemar_p == 1.0
 
@@ -85,6 +87,65 @@ def test_what_folders_hold_is_what_was_written(drawn: Dataset, tmp_path: Path) -
             for label, i, image in zip(split.labels, split.ids, split.images, strict=True)
         )
         assert [image for _, _, image in images] == [other.images[i].tobytes() for i in order]
+
+
+def test_writing_destroys_nothing_that_it_did_not_make(tmp_path: Path) -> None:
+    photos = tmp_path / "photos"
+    assert invoke("data", "write", "sample", "--limit", "2", "--out", photos).exit_code == 0
+    for target in (photos, photos / "inside", tmp_path):
+        done = invoke("data", "write", photos, "--out", target, "--force")
+        assert (done.exit_code, "inside it, or around it" in done.stderr) == (1, True)
+    again = invoke("data", "write", "sample", "--limit", "1", "--out", photos, "--force")
+    assert again.exit_code == 0
+    (photos / "thesis.txt").write_text("years of work")
+    done = invoke("data", "write", "sample", "--limit", "1", "--out", photos, "--force")
+    assert "thesis.txt, which fer-edge data write has not made" in done.stderr
+    assert (photos / "thesis.txt").read_text() == "years of work"
+
+
+def test_before_counts_what_it_never_learnt_as_wrong(tmp_path: Path) -> None:
+    """A network of happy and sad, and the shipped one, on sad and contempt."""
+    rng = np.random.default_rng(0)
+    folder = tmp_path / "photos"
+    for emotion in ("sad", "contempt"):
+        (folder / emotion).mkdir(parents=True)
+        for number in range(10):
+            face = rng.integers(0, 256, (48, 48)).astype(np.uint8)
+            (folder / emotion / f"{number}.png").write_bytes(encode_image(face, ".png"))
+    dataset = load_dataset(str(folder))
+    assert dataset.emotions == ("sad", "contempt")
+    two = tmp_path / "two.keras"
+    build_model("nano", 2).save(two)
+    found = measure_improvement(SMALL, two, dataset)
+    assert found is not None
+    assert found.before.per_emotion["contempt"].recall == 0
+    assert (found.before.per_emotion["sad"].recall, found.data.name) == (1, "test")
+    assert measure_improvement(two, two, dataset) is None  # nothing says what it answers
+
+
+def test_a_run_is_measured_on_its_own_emotions_and_warns_of_other_data(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for folder, emotions in (("mine", ("angry", "fear")), ("other", ("happy", "sad"))):
+        rng = np.random.default_rng(1)
+        for emotion in emotions:
+            (tmp_path / folder / emotion).mkdir(parents=True)
+            for number in range(10):
+                face = draw_face(emotion, rng)
+                path = tmp_path / folder / emotion / f"{number}.png"
+                path.write_bytes(encode_image(face, ".png"))
+    quick = ("--recipe", "quickstart", "--epochs", "1", "--out", "runs/mine")
+    assert invoke("train", "--data", "mine", *quick).exit_code == 0
+    measure = ("bench", "runs/mine", "--rounds", "5", "--no-cold-start")
+    assert "warning" not in invoke(*measure).stderr
+    done = invoke(*measure, "--data", "other")
+    assert (done.exit_code, "answers angry, fear, and other is labelled" in done.stderr) == (
+        1,
+        True,
+    )
+    (tmp_path / "mine" / "fear" / "0.png").unlink()
+    assert "warning: " in invoke(*measure, "--force").stderr
 
 
 def test_one_split_and_a_limit(drawn: Dataset, tmp_path: Path) -> None:

@@ -147,7 +147,7 @@ def test_another_head_starts_fresh_and_another_body_is_refused() -> None:
     start_from(eight, nano)
     np.testing.assert_array_equal(eight.get_layer("logits").get_weights()[0], head)
     np.testing.assert_array_equal(eight.get_weights()[0], nano.get_weights()[0])
-    with pytest.raises(ConfigError, match="Pick the same --arch"):
+    with pytest.raises(ConfigError, match="Pick the --arch of the model"):
         start_from(build_model("small"), nano)
 
 

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from fer_edge.cli.options import (
+    SOURCE_HELP,
     Detect,
     FerPlus,
     Force,
@@ -23,11 +24,7 @@ app = typer.Typer(
 
 SourceArgument = Annotated[
     str,
-    typer.Argument(
-        help="sample; a FER2013 CSV, a folder with a folder an emotion, or an archive of either; "
-        "or a Kaggle set that was fetched.",
-        metavar="SRC",
-    ),
+    typer.Argument(help=SOURCE_HELP, metavar="SRC"),
 ]
 
 
@@ -154,17 +151,19 @@ def write(
         int | None, typer.Option(help="Images an emotion and split.", min=1, show_default="all")
     ] = None,
     detect: Detect = "",
+    ferplus: FerPlus = "",
+    labels: Labels = "fer2013",
     force: Force = False,
 ) -> None:
     """Write a data set as PNGs, a folder an emotion: faces found, cropped, 48 x 48, gray.
 
     Example: `fer-edge data write sample --split train --limit 40 --out photos`
     """
-    from fer_edge import files, report
-    from fer_edge.data.split import Source
-    from fer_edge.data.write import write_folders
+    from fer_edge import report
+    from fer_edge.data.write import refuse_target, write_folders
 
-    files.refuse_existing(out, force=force)
-    n = write_folders(report.load(Source(source, detect)), out, split=split, limit=limit)
+    refuse_target(out, Path(source), force=force)
+    dataset = report.load(chosen_source(source, detect, ferplus, labels) or source)
+    n = write_folders(dataset, out, split=split, limit=limit)
     report.say(f"{n} pictures written")
     typer.echo(str(out))

@@ -18,15 +18,18 @@ P = ParamSpec("P")
 EXIT_CODES: dict[type[FerEdgeError], int] = {GateError: 3, FerEdgeError: 1}
 INTERRUPTED = 130
 
+SOURCE_HELP = (
+    "sample; a FER2013 CSV, a folder with a folder an emotion, or an archive of either; "
+    "or a Kaggle set that was fetched."
+)
 Data = Annotated[
     str | None,
     typer.Option(
         "--data",
         "-d",
-        help="sample; a FER2013 CSV, a folder with a folder an emotion, or an archive of either; "
-        "or a Kaggle set that was fetched.",
+        help=SOURCE_HELP,
         metavar="SRC",
-        show_default="the run's own where there is one, else sample",
+        show_default="what a run was trained on, to resume or measure it; else sample",
     ),
 ]
 Detect = Annotated[
@@ -62,10 +65,13 @@ def chosen_source(data: str | None, detect: str, ferplus: str, labels: str) -> "
         ConfigError: They do not go together.
     """
     from fer_edge.data.split import Source
+    from fer_edge.errors import ConfigError
 
-    if data is None and not (detect or ferplus):
-        return None
-    return Source(data or "sample", detect, ferplus, labels)  # type: ignore[arg-type]
+    if data is not None:
+        return Source(data, detect, ferplus, labels)  # type: ignore[arg-type]
+    if detect or ferplus or labels != "fer2013":
+        raise ConfigError("--detect, --ferplus and --labels say how to read --data: name it, too.")
+    return None
 
 
 def guarded(command: Callable[P, None]) -> Callable[P, None]:

@@ -7,8 +7,6 @@ import typer
 
 from fer_edge.cli.options import Data, Detect, FerPlus, Force, Labels, chosen_source
 
-FINE_TUNING = "finetune"  # the recipe of --init without --recipe
-
 
 def train(
     *,
@@ -27,7 +25,8 @@ def train(
         str | None, typer.Option(help="imagenet or none: what vgg16 starts from.")
     ] = None,
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="Run folder.", show_default="runs/ARCH")
+        Path | None,
+        typer.Option("--out", "-o", help="Run folder.", show_default="runs/ARCH, else runs/RECIPE"),
     ] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the train split.")] = None,
     seed: Annotated[int | None, typer.Option(help="Of weights, order and augmentation.")] = None,
@@ -43,7 +42,8 @@ def train(
         bool | None,
         typer.Option(
             "--clean-near/--keep-near",
-            help="Drop near copies of validation's and test's images as well.",
+            help="Drop near copies of validation's and test's images as well, and near copies "
+            "that are labelled in two ways.",
             show_default="the recipe's: --keep-near",
         ),
     ] = None,
@@ -73,47 +73,39 @@ def train(
 
     Any field of the recipe can be set: `--set mixup=0.2 --set class_weights=sqrt`
     """
-    from fer_edge import files, report
-    from fer_edge.catalog import find_network
-    from fer_edge.data.split import Source
+    from fer_edge import report
     from fer_edge.improvement import measure_improvement
-    from fer_edge.keras_network import load_network
-    from fer_edge.recipe import read_recipe, shipped_recipes, with_settings
-    from fer_edge.runs import Run
     from fer_edge.train import train as run_training
+    from fer_edge.training_plan import plan_training
 
-    name = recipe or (FINE_TUNING if init else arch if arch in shipped_recipes() else "small")
-    run = Run(out or Path("runs") / (arch or Path(name).stem))
-    base = read_recipe(name) if recipe or not resume else run.read_recipe()
-    before = run.read_config() if resume else {}
-    source = chosen_source(data, detect, ferplus, labels)
-    source = source or (run.data if resume else Source("sample"))
-    network = (
-        str(find_network(init).resolve()) if init else str(before.get("init", {}).get("file", ""))
+    plan = plan_training(
+        source=chosen_source(data, detect, ferplus, labels),
+        out=out,
+        recipe=recipe,
+        changes={
+            "arch": arch,
+            "weights": weights,
+            "epochs": epochs,
+            "seed": seed,
+            "clean": clean,
+            "clean_near": clean_near,
+        },
+        settings=set_ or [],
+        init=init,
+        resume=resume,
+        force=force,
     )
-    arch = arch or (load_network(network).name if init and not recipe else None)
-    given = {
-        "arch": arch,
-        "weights": weights,
-        "epochs": epochs,
-        "seed": seed,
-        "clean": clean,
-        "clean_near": clean_near,
-    }
-    chosen = with_settings(base, {k: v for k, v in given.items() if v is not None}, set_ or [])
-    if not resume:
-        files.refuse_existing(run.folder, force=force)
-    dataset = report.load(source)
+    dataset = report.load(plan.source)
+    start = str(plan.init or "")
     try:
-        with report.training_progress(chosen.epochs) as listener:
+        with report.training_progress(plan.recipe.epochs) as listener:
             best = run_training(
-                dataset, chosen, run, init=network, resume=resume, listener=listener
+                dataset, plan.recipe, plan.run, init=start, resume=resume, listener=listener
             )
     except KeyboardInterrupt:
-        report.say(f"Go on with: fer-edge train --out {run.folder} --resume")
+        report.say(f"Go on with: fer-edge train --out {plan.run.folder} --resume")
         raise
-    report.show_training(run.folder, best, chosen.epochs)
-    if network:
-        report.show_improvement(
-            measure_improvement(Path(network), run.model, dataset), init or network, str(run.folder)
-        )
+    report.show_training(plan.run.folder, best, plan.recipe.epochs)
+    if plan.before:
+        found = measure_improvement(plan.before, plan.run.model, dataset)
+        report.show_improvement(found, init or plan.before.parent.name, str(plan.run.folder))

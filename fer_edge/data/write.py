@@ -7,7 +7,41 @@ import numpy as np
 
 from fer_edge import files
 from fer_edge.data.split import Dataset, Split, SplitName
+from fer_edge.errors import OutputError
 from fer_edge.images import encode_image
+
+
+def refuse_target(folder: Path, source: Path, *, force: bool) -> None:
+    """Raises OutputError where `write_folders` would destroy what it did not make.
+
+    Args:
+        folder: Where it is to write.
+        source: Where the data set lies.
+        force: Replace an earlier result; pictures by number and nothing else.
+    """
+    target, origin = folder.resolve(), source.resolve()
+    if source.exists() and (target in (origin, *origin.parents) or origin in target.parents):
+        raise OutputError(
+            f"{folder} is the data set itself, or inside it, or around it. Nothing was written: "
+            "choose another folder."
+        )
+    files.refuse_existing(folder, force=force)
+    if folder.exists() and (foreign := _first_foreign(folder)):
+        raise OutputError(
+            f"{folder} holds {foreign}, which fer-edge data write has not made. It was left as it "
+            "is: choose another folder."
+        )
+
+
+def _first_foreign(folder: Path) -> Path | None:
+    """Returns something in a folder that `write_folders` does not write."""
+    if not folder.is_dir():
+        return folder
+    for path in folder.rglob("*"):
+        numbered = path.suffix == ".png" and path.stem.isdigit() and path.parent != folder
+        if not path.is_dir() and not numbered:
+            return path
+    return None
 
 
 def write_folders(

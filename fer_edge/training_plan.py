@@ -1,0 +1,109 @@
+"""What to train on what, from which start, and where: names from the user, checked before work."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fer_edge import files
+from fer_edge.catalog import find_network
+from fer_edge.data.split import Source
+from fer_edge.errors import ConfigError
+from fer_edge.keras_network import load_network
+from fer_edge.model import ALL_NAMES
+from fer_edge.recipe import Recipe, read_recipe, shipped_recipes, with_settings
+from fer_edge.runs import Run
+
+FINE_TUNING = "finetune"  # the recipe of a training that starts from a network, unless one is named
+
+
+@dataclass(frozen=True)
+class TrainingPlan:
+    """A training, ready to begin.
+
+    Attributes:
+        run: Where.
+        recipe: How.
+        source: On what.
+        init: The network to start from; None for fresh weights, and when resuming.
+        before: The network that the run started from, to compare with; None without one.
+    """
+
+    run: Run
+    recipe: Recipe
+    source: Source
+    init: Path | None
+    before: Path | None
+
+
+def plan_training(
+    *,
+    source: Source | None,
+    out: Path | None,
+    recipe: str | None,
+    changes: Mapping[str, Any],
+    settings: Sequence[str] = (),
+    init: str | None = None,
+    resume: bool = False,
+    force: bool = False,
+) -> TrainingPlan:
+    """Returns the plan of a new training, or of one that goes on.
+
+    Args:
+        source: The data; by default those of the run that is resumed, else the drawn sample.
+        out: The run folder; by default `runs/` and the architecture asked for, else the recipe.
+        recipe: By name or file; by default one that suits `init` and the architecture.
+        changes: Fields of the recipe by name; None leaves them.
+        settings: Further ones as `FIELD=VALUE`.
+        init: A model's name or file to start from.
+        resume: Go on with the run in `out`.
+        force: Replace what is in `out`.
+
+    Raises:
+        ConfigError: A name or value is wrong, or the start is not one of fer-edge's networks.
+        ModelFormatError: The start cannot be found or loaded.
+        OutputError: The run folder holds something, and neither `resume` nor `force`.
+    """
+    given = {name: value for name, value in changes.items() if value is not None}
+    name = recipe or _suitable_recipe(given.get("arch"), init)
+    run = Run(out or Path("runs") / (given.get("arch") or Path(name).stem))
+    if resume:
+        base = read_recipe(name) if recipe else run.read_recipe()
+        known = run.read_config().get("init", {}).get("file")
+        start = find_network(init).resolve() if init else None
+        before = Path(known) if known and Path(known).is_file() else None
+        chosen = with_settings(base, given, settings)
+        return TrainingPlan(run, chosen, source or run.data, start, before)
+    files.refuse_existing(run.folder, force=force)
+    start = _find_start(init, run, source) if init else None
+    if start and not recipe:
+        given.setdefault("arch", _architecture(start))
+    chosen = with_settings(read_recipe(name), given, settings)
+    return TrainingPlan(run, chosen, source or Source("sample"), start, start)
+
+
+def _suitable_recipe(arch: str | None, init: str | None) -> str:
+    if init:
+        return FINE_TUNING
+    return arch if arch in shipped_recipes() else "small"
+
+
+def _find_start(init: str, run: Run, source: Source | None) -> Path:
+    network = find_network(init).resolve()
+    if run.folder.resolve() in network.parents:
+        raise ConfigError(
+            f"{init} lies in {run.folder}, which the training would replace. Choose another --out."
+        )
+    if source is None:
+        raise ConfigError(f"Name what {init} is to learn from with --data.")
+    return network
+
+
+def _architecture(network: Path) -> str:
+    name = str(load_network(network).name)
+    if name not in ALL_NAMES:
+        raise ConfigError(
+            f"{network} is a network called {name!r}, and none that fer-edge builds. Expected one "
+            f"of {', '.join(ALL_NAMES)}."
+        )
+    return name

@@ -13,7 +13,7 @@ import pytest
 
 from fer_edge.checkpoint import load
 from fer_edge.data.sample import sample_dataset
-from fer_edge.data.split import Dataset
+from fer_edge.data.split import Dataset, Split
 from fer_edge.errors import ConfigError
 from fer_edge.keras_network import load_model
 from fer_edge.model import build_model
@@ -173,6 +173,15 @@ def test_smoothed_targets(drawn: Dataset) -> None:
     label = drawn.split("train").labels[0]
     assert targets[0, label] == pytest.approx(0.9 + 0.1 / 7)
     np.testing.assert_allclose(targets.sum(axis=1), 1, rtol=1e-6)
+
+
+def test_soft_labels_are_mixed_in_by_their_weight() -> None:
+    """Label 2, votes half 0 and half 1: at a weight of 0.4 the label keeps 0.6."""
+    soft = np.array([[0.5, 0.5, 0.0]], np.float32)
+    split = Split(np.zeros((1, 48, 48), np.uint8), np.array([2], np.uint8), np.arange(1), soft)
+    mixed = smoothed_targets(split, 3, 0.0, 0.4)
+    np.testing.assert_allclose(mixed, [[0.2, 0.2, 0.6]], rtol=1e-6)
+    np.testing.assert_allclose(smoothed_targets(split, 3, 0.0), soft, rtol=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,8 @@
-"""Times loading a FER2013 CSV of full size: `python scripts/bench_data.py [fer2013.csv.xz]`.
+"""Times loading a full FER2013, as CSV and as pictures: `bench_data.py [fer2013.csv.xz]`.
 
 Writes 35,887 rows (those of the given file, then its first ones again as PrivateTest; drawn faces
-without a file), plain and as xz, and loads each twice in fresh processes: parsed, then cached.
+without a file), plain, as xz and as PNGs in folders, and loads each in fresh processes: read, then
+cached twice.
 """
 
 import json
@@ -15,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from fer_edge.data.sources import load_dataset
+from fer_edge.data.write import write_folders
 
 N_ROWS = 35_887
 USAGE = {"train": "Training", "validation": "PublicTest", "test": "PrivateTest"}
@@ -51,8 +53,10 @@ def main() -> None:
         plain, packed = Path(scratch) / "full.csv", Path(scratch) / "full.csv.xz"
         write_csv(plain, source)
         packed.write_bytes(lzma.compress(plain.read_bytes(), preset=1))
-        for path in (plain, packed):
-            environment = {**os.environ, "FER_EDGE_CACHE": f"{scratch}/cache-{path.suffix}"}
+        folder = Path(scratch) / "faces"
+        write_folders(load_dataset(str(plain)), folder)
+        for path in (plain, packed, folder):
+            environment = {**os.environ, "FER_EDGE_CACHE": f"{scratch}/cache-{path.name}"}
             for kind in ("first", "cached", "cached"):
                 done = subprocess.run(
                     [sys.executable, "-c", LOAD, str(path)],
@@ -62,10 +66,8 @@ def main() -> None:
                 )
                 rows, elapsed_s, mib = json.loads(done.stdout)
                 size_mib = np.round(path.stat().st_size / 2**20)
-                print(
-                    f"{path.suffix:4} {size_mib:.0f} MiB, {rows} rows, {kind}: "
-                    f"{elapsed_s} s, peak {mib} MiB"
-                )
+                what = "folders" if path.is_dir() else f"{path.suffix:4} {size_mib:.0f} MiB"
+                print(f"{what}, {rows} rows, {kind}: {elapsed_s} s, peak {mib} MiB")
 
 
 if __name__ == "__main__":

@@ -38,7 +38,7 @@ def measure_improvement(before: Path, after: Path, dataset: Dataset) -> Improvem
 
     Raises:
         ModelFormatError: A network cannot be loaded.
-        DataError: There is neither split.
+        DataError: There is no validation split.
     """
     own_pictures = bool(dataset.names) and len(dataset.splits["test"]) > 0
     data = evaluation_set(dataset, "test" if own_pictures else "validation")

@@ -105,7 +105,7 @@ def _warnings(models: Sequence[Model], dataset: Dataset) -> list[str]:
         "splits are drawn they were drawn anew, and images measured here may have been trained on."
         for model in models
         if model.run
-        and Path(model.run.data.name).name == Path(dataset.source.name).name
+        and model.run.data.title == dataset.source.title
         and model.run.read_config().get("data", {}).get("sha256") != dataset.sha256
     ]
 

@@ -11,25 +11,21 @@ from typer.testing import CliRunner
 from fer_edge.cli import app
 
 TARGET = Path(__file__).resolve().parents[1] / "docs" / "COMMANDS.md"
-COMMANDS = (
-    "quickstart",
-    "train",
-    "export",
-    "bench",
-    "predict",
-    "model",
-    "data",
-    "data fetch",
-    "data audit",
-    "data show",
-    "data write",
-)
+
+
+def commands() -> list[str]:
+    """Returns every command and group, as they are listed in the help."""
+    names = [str(command.name) for command in app.registered_commands]
+    for group in app.registered_groups:
+        inner = group.typer_instance.registered_commands if group.typer_instance else []
+        names += [str(group.name), *(f"{group.name} {command.name}" for command in inner)]
+    return names
 
 
 def reference() -> str:
     """Returns the document."""
     parts = ["# Commands\n\nWritten by `scripts/reference.py` from `--help`; not edited by hand.\n"]
-    for command in COMMANDS:
+    for command in commands():
         text = CliRunner().invoke(app, [*command.split(), "--help"]).stdout
         lines = "\n".join(line.rstrip() for line in text.strip("\n").splitlines())
         parts.append(f"\n## fer-edge {command}\n\n```text\n{lines}\n```\n")

@@ -45,8 +45,8 @@ def clean_training(dataset: Dataset, *, near: bool = False) -> tuple[Dataset, Cl
     """
     train = dataset.split("train")
     held_out = [split for name, split in dataset.splits.items() if name != "train" and len(split)]
-    images = [split.images for split in (train, *held_out)]
-    (contents,) = content_ids(np.concatenate(images))
+    images = np.concatenate([split.images for split in (train, *held_out)])
+    (contents,) = content_ids(images)
     own, others = np.split(contents, [len(train)])
 
     blank = is_blank(train.images)
@@ -55,8 +55,7 @@ def clean_training(dataset: Dataset, *, near: bool = False) -> tuple[Dataset, Cl
     first[np.unique(own, return_index=True)[1]] = True
     reasons = [blank, np.isin(own, others), conflicting, ~first]
     if near:
-        pairs = near_pairs(np.concatenate(images))
-        reasons += _near_faults(pairs, contents, train.labels)
+        reasons += _near_faults(near_pairs(images), contents, train.labels)
     gone = np.zeros_like(blank)
     counts = []
     for reason in reasons:

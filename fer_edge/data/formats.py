@@ -15,7 +15,7 @@ from typing import IO, TYPE_CHECKING
 from fer_edge import files
 from fer_edge.data import cache
 from fer_edge.data.archives import ARCHIVE_SUFFIXES, open_archive
-from fer_edge.data.fer2013 import MAX_LINE_BYTES, MAX_ROWS, read_fer2013
+from fer_edge.data.fer2013 import MAX_LINE_BYTES, MAX_ROWS, OpenFile, read_fer2013
 from fer_edge.data.fer2013 import SUFFIXES as CSV_SUFFIXES
 from fer_edge.data.layout import Layout, is_picture, lay_out
 from fer_edge.data.pictures import read_pictures
@@ -34,7 +34,6 @@ WHOLE_CSVS = ("fer2013.csv", "icml_face_data.csv")
 PART_CSV = "train.csv"  # the competition's; elsewhere a list of files is often called that
 
 Progress = Callable[[str, float], None]
-OpenFile = Callable[[], contextlib.AbstractContextManager[IO[bytes]]]
 
 
 def read_path(path: Path, *, detect: str = "", progress: Progress) -> Found:

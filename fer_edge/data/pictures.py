@@ -107,11 +107,13 @@ def _read_all(
 
 def _chunks(items: Iterator[tuple[str, bytes]]) -> Iterator[list[tuple[str, bytes]]]:
     chunk: list[tuple[str, bytes]] = []
-    for item in items:
-        chunk.append(item)
-        if len(chunk) == CHUNK or sum(len(content) for _, content in chunk) > CHUNK_BYTES:
+    n_bytes = 0
+    for name, content in items:
+        chunk.append((name, content))
+        n_bytes += len(content)
+        if len(chunk) == CHUNK or n_bytes > CHUNK_BYTES:
             yield chunk
-            chunk = []
+            chunk, n_bytes = [], 0
     yield chunk
 
 

@@ -84,6 +84,8 @@ class Manifest:
         converter: The program and the versions that converted.
         scores: By variant, figures with split, n and interval.
         preprocessing: How a face becomes the input.
+        confidence: What the int8 model's confidence is worth and under which it is unsure, as
+            `confidence.describe_confidence` measured; empty where nobody did.
     """
 
     name: str
@@ -94,6 +96,12 @@ class Manifest:
     converter: Mapping[str, Any] = field(default_factory=dict)
     scores: Mapping[str, Any] = field(default_factory=dict)
     preprocessing: Mapping[str, str] = field(default_factory=lambda: dict(PREPROCESSING))
+    confidence: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def unsure_below(self) -> float:
+        """The top probability under which an answer is unsure; 0, so never, without a record."""
+        return float(self.confidence.get("unsure_below", 0.0))
 
     def to_json(self) -> str:
         """Returns the manifest as JSON, with its schema version."""
@@ -171,6 +179,7 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
 
 
 def _from_document(document: dict[str, Any]) -> Manifest:
+    document = {"confidence": {}, **document}  # older manifests have none
     fields = {spec.name: document[spec.name] for spec in dataclasses.fields(Manifest)}
     fields["emotions"] = tuple(map(str, fields["emotions"]))
     fields["files"] = {
@@ -193,7 +202,8 @@ def _tensor(entry: dict[str, Any] | None) -> TensorSpec | None:
 
 
 def _check(manifest: Manifest, path: Path) -> None:
-    """Raises ModelFormatError for names that leave the folder, and for labels that do not fit."""
+    """Raises ModelFormatError for labels, file names or a confidence that cannot be."""
+    _check_confidence(manifest.confidence, path)
     emotions = manifest.emotions
     if not 2 <= len(emotions) <= 64 or len(set(emotions)) != len(emotions):
         raise ModelFormatError(f"{path}: expected 2 to 64 different labels, found {emotions}.")
@@ -209,3 +219,18 @@ def _check(manifest: Manifest, path: Path) -> None:
                 f"{path}: expected {name} to answer {len(emotions)} probabilities, "
                 f"one a label, found {artifact.output.shape}."
             )
+
+
+def _check_confidence(record: Any, path: Path) -> None:
+    """Raises ModelFormatError unless a record is empty or has a threshold that can be one."""
+    if not isinstance(record, dict):
+        raise ModelFormatError(f"{path}: expected confidence as an object, found {record!r:.60}.")
+    if not record:
+        return
+    found = record.get("unsure_below")
+    # bool is an int to Python, and nan is in no range.
+    if isinstance(found, bool) or not isinstance(found, int | float) or not 0 <= found <= 1:
+        raise ModelFormatError(
+            f"{path}: expected confidence.unsure_below as a number from 0 to 1, "
+            f"found {found!r:.60}. Export the model again."
+        )

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_edge import metrics
+from fer_edge.confidence import ece_interval
 from fer_edge.data.contents import is_leaked
 from fer_edge.data.split import Dataset, Split, SplitName
 from fer_edge.errors import DataError
@@ -68,6 +69,7 @@ class Evaluation:
         n: Images in it.
         top1: Share right.
         macro_f1: Mean F1 over the emotions.
+        ece: Expected calibration error: how far stated confidence lies from the share right.
         leak_free_top1: Share right among the images that are not in Training; None where nobody
             can know, or none is left.
         per_emotion: By name.
@@ -79,6 +81,7 @@ class Evaluation:
     n: int
     top1: Interval
     macro_f1: Interval
+    ece: Interval
     leak_free_top1: Interval | None
     per_emotion: dict[str, EmotionScore]
     confusion: list[list[int]]
@@ -125,6 +128,7 @@ def evaluate(
         n=len(labels),
         top1=metrics.wilson_interval(int(right.sum()), len(right)),
         macro_f1=metrics.macro_f1_interval(confusion),
+        ece=ece_interval(probabilities, labels),
         leak_free_top1=metrics.wilson_interval(int(clean.sum()), len(clean))
         if len(clean)
         else None,

@@ -1,6 +1,7 @@
 """From a trained float network to checked model files and their manifest.
 
-float network -> fold (one place, checked) -> converter program -> contract checked -> manifest.
+float network -> fold (one place, checked) -> converter program -> contract checked -> int8's
+confidence measured -> manifest.
 Everything is made in a temporary folder and moved into place when all of it is right.
 """
 
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from fer_edge import __version__, files
 from fer_edge.calibration import CALIBRATION_SIZE, Calibration, check_agreement, pick_calibration
 from fer_edge.catalog import FLOAT_NETWORK, TFLITE_VARIANTS, Model
+from fer_edge.confidence import describe_confidence
 from fer_edge.contract import (
     INPUT_SHAPE,
     OUTPUT_SCALE,
@@ -30,7 +32,7 @@ from fer_edge.contract import (
 from fer_edge.converter import run_converter
 from fer_edge.data.sample import sample_dataset
 from fer_edge.data.sources import load_dataset
-from fer_edge.data.split import Source
+from fer_edge.data.split import Source, Split
 from fer_edge.deploy import check_fold, fold
 from fer_edge.errors import ConversionError, OutputError
 from fer_edge.inspect import read_graph
@@ -91,7 +93,8 @@ def export_model(
     Args:
         model: With a float network.
         export: What to make of it.
-        data: Where the labels and the calibration images come from; a run knows its own.
+        data: Where the labels, the calibration images and the faces that int8's confidence is
+            measured on come from; a run knows its own.
         folder: Where the files and the manifest go; a run's own `export` by default.
         force: Replace an existing export.
         say: Told what happens.
@@ -108,7 +111,7 @@ def export_model(
     folder = folder or (model.run.export if model.run else Path("exports") / model.name)
     _refuse_folder(folder, force=force)
     network = load_network(model.network)
-    emotions, calibration = _labels_and_calibration(model, export, data)
+    emotions, calibration, validation = _labels_and_samples(model, export, data)
     if network.output_shape[1] != len(emotions):
         raise ConversionError(
             f"{model.name} tells {network.output_shape[1]} classes apart, and its labels are "
@@ -121,6 +124,7 @@ def export_model(
         target.mkdir()
         versions = _convert(deployed, export.variants, calibration, target, say)
         agreement = _check_int8_answers(target, calibration)
+        confidence = _measure_confidence(target, validation, say)
         if model.run is None:  # a run has its network; elsewhere the export stands alone
             shutil.copyfile(model.network, target / FLOAT_NETWORK)
         manifest = Manifest(
@@ -135,6 +139,7 @@ def export_model(
                 "runtime": runtime_version(),
                 **versions,
             },
+            confidence=confidence,
         )
         write_manifest(target, manifest)
     named = str(model.run.folder if model.run else folder)
@@ -190,6 +195,18 @@ def _check_int8_answers(folder: Path, calibration: Calibration | None) -> Interv
     return check_agreement(float32, int8, calibration.images)
 
 
+def _measure_confidence(
+    folder: Path, validation: Split | None, say: Callable[[str], None]
+) -> dict[str, Any]:
+    """Returns what the manifest says of the int8 model's confidence; {} without a split."""
+    if validation is None:
+        return {}
+    say(f"measuring int8's confidence on {len(validation)} validation images")
+    int8 = Interpreter((folder / "int8.tflite").read_bytes())
+    answers = int8.probabilities(validation.images[..., None])
+    return describe_confidence(answers, validation.labels, split="validation")
+
+
 def _refuse_folder(folder: Path, *, force: bool) -> None:
     """Raises OutputError when a folder holds something; `force` replaces an export and no more."""
     files.refuse_existing(folder, force=force)
@@ -200,10 +217,12 @@ def _refuse_folder(folder: Path, *, force: bool) -> None:
         )
 
 
-def _labels_and_calibration(
+def _labels_and_samples(
     model: Model, export: Export, data: Source | str | None
-) -> tuple[tuple[str, ...], Calibration | None]:
-    """Returns the labels, from the model itself where it knows them, and int8's sample.
+) -> tuple[tuple[str, ...], Calibration | None, Split | None]:
+    """Returns the labels, from the model itself where it knows them, and int8's two samples.
+
+    Int8 is calibrated on the one and its confidence measured on the other, the validation split.
 
     Raises:
         ConversionError: The data is not what the model was trained on, or nobody says what is.
@@ -211,7 +230,7 @@ def _labels_and_calibration(
     training = _training(model)
     known = model.manifest.emotions if model.manifest else training.get("data", {}).get("emotions")
     if "int8" not in export.variants and known:
-        return tuple(known), None
+        return tuple(known), None, None
     dataset = load_dataset(data or _own_data(model))
     trained_on = training.get("data", {}).get("sha256", dataset.sha256)
     if trained_on != dataset.sha256:
@@ -221,7 +240,9 @@ def _labels_and_calibration(
             "training images: pass the same data with --data."
         )
     calibration = pick_calibration(dataset, n=export.calibration_size, seed=export.seed)
-    return dataset.emotions, calibration if "int8" in export.variants else None
+    if "int8" not in export.variants:
+        return dataset.emotions, None, None
+    return dataset.emotions, calibration, dataset.splits.get("validation")
 
 
 def _own_data(model: Model) -> Source:

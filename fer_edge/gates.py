@@ -117,6 +117,7 @@ def _p50_ms(result: Result) -> float:
 FIGURES: dict[str, Callable[[Result], float]] = {
     "top1": lambda result: result.evaluation.top1.value,
     "macro_f1": lambda result: result.evaluation.macro_f1.value,
+    "ece": lambda result: result.evaluation.ece.value,
     "leak_free_top1": lambda result: _value(result.evaluation.leak_free_top1),
     "agreement": _agreement,
     "size_kib": lambda result: result.size_bytes / 1024,

@@ -124,5 +124,5 @@ def record_scores(bench: Bench, plan: BenchPlan) -> None:
 def score(result: Result, bench: Bench) -> dict[str, Any]:
     """Returns what a manifest says of a variant's accuracy: figures with split, n and interval."""
     evaluation = dataclasses.asdict(result.evaluation)
-    kept = ("split", "n", "top1", "macro_f1", "leak_free_top1", "against_float")
+    kept = ("split", "n", "top1", "macro_f1", "ece", "leak_free_top1", "against_float")
     return {"data": bench.data, **{name: evaluation[name] for name in kept}}

@@ -26,27 +26,37 @@ class Face:
         box: Where it is.
         probabilities: float32, (k,), in the order of the model's emotions.
         label: The index of the largest probability.
+        is_unsure: Whether that probability is too small for the model to be believed.
     """
 
     box: FaceBox
     probabilities: NDArray[np.float32]
     label: int
+    is_unsure: bool = False
 
 
-def read_faces(image: NDArray[np.uint8], detector: Detector, classify: Classify) -> list[Face]:
+def read_faces(
+    image: NDArray[np.uint8],
+    detector: Detector,
+    classify: Classify,
+    *,
+    unsure_below: float = 0.0,
+) -> list[Face]:
     """Returns the faces in a picture, in the detector's order: from left to right.
 
     Args:
         image: uint8, (h, w, 3), BGR.
         detector: What finds them.
         classify: What reads them; called once, and not at all where there are none.
+        unsure_below: The largest probability under which a face is unsure.
     """
     boxes = detector.detect(image)
     if not boxes:
         return []
     probabilities = classify(np.stack([crop_face(image, box) for box in boxes]))
     return [
-        Face(box, row, int(row.argmax())) for box, row in zip(boxes, probabilities, strict=True)
+        Face(box, row, int(row.argmax()), float(row.max()) < unsure_below)
+        for box, row in zip(boxes, probabilities, strict=True)
     ]
 
 
@@ -54,6 +64,8 @@ def annotate(
     image: NDArray[np.uint8], faces: Sequence[Face], emotions: Sequence[str]
 ) -> NDArray[np.uint8]:
     """Returns a copy of a picture with each face's box, emotion and percentage.
+
+    A face that is unsure gets a question mark: `sad? 41%`.
 
     Args:
         image: uint8, (h, w, 3), BGR; left as it is.
@@ -69,7 +81,8 @@ def annotate(
 
 
 def _caption(face: Face, emotions: Sequence[str]) -> str:
-    return f"{emotions[face.label]} {100 * float(face.probabilities[face.label]):.0f}%"
+    doubt = "?" if face.is_unsure else ""
+    return f"{emotions[face.label]}{doubt} {100 * float(face.probabilities[face.label]):.0f}%"
 
 
 def _line_width(image: NDArray[np.uint8]) -> int:

@@ -56,15 +56,17 @@ class Predictor:
         emotions: The model's class names in label order.
         detector: What finds faces.
         interpreter: What reads them.
+        unsure_below: The probability under which its answer is unsure; 0 for never.
     """
 
     emotions: tuple[str, ...]
     detector: Detector
     interpreter: Interpreter
+    unsure_below: float = 0.0
 
     def read(self, image: NDArray[np.uint8]) -> list[Face]:
         """Returns the faces in a picture, uint8 (h, w, 3), BGR."""
-        return read_faces(image, self.detector, self._classify)
+        return read_faces(image, self.detector, self._classify, unsure_below=self.unsure_below)
 
     def _classify(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
         return self.interpreter.probabilities(crops[..., None])
@@ -94,7 +96,8 @@ def open_predictor(model: str, detector: str) -> Predictor:
             f"{file.path} takes {interpreter.input} and answers {interpreter.output}; its manifest "
             f"says {described.input} and {described.output}. Export it again."
         )
-    return Predictor(file.manifest.emotions, make_detector(detector), interpreter)
+    manifest = file.manifest
+    return Predictor(manifest.emotions, make_detector(detector), interpreter, manifest.unsure_below)
 
 
 def walk_pictures(

@@ -53,11 +53,11 @@ def show_skipped(skipped: Sequence[Skipped]) -> None:
 def _row(place: str, face: Face, emotions: Sequence[str]) -> tuple[str, ...]:
     order = face.probabilities.argsort()[::-1]
     others = order[1:SHOWN_EMOTIONS]
-    box = face.box
+    box, emotion = face.box, emotions[face.label]
     return (
         place,
         f"{box.x:.0f},{box.y:.0f} {box.width:.0f}×{box.height:.0f}",
-        emotions[face.label],
+        f"unsure ({emotion})" if face.is_unsure else emotion,
         f"{100 * face.probabilities[face.label]:.0f}%",
         ", ".join(f"{emotions[i]} {100 * face.probabilities[i]:.0f}%" for i in others),
     )
@@ -76,6 +76,7 @@ def _document(picture: Picture, faces: Sequence[Face], emotions: Sequence[str]) 
                 "box": [face.box.x, face.box.y, face.box.width, face.box.height],
                 "score": face.box.score,
                 "emotion": emotions[face.label],
+                "unsure": face.is_unsure,
                 "probabilities": {
                     emotion: round(float(p), 6)
                     for emotion, p in zip(emotions, face.probabilities, strict=True)

@@ -84,7 +84,8 @@ def summary(bench: Bench) -> Table:
         f"95% intervals; latency: run alone, one thread; * spread over 10%"
     )
     columns = (
-        "model|top-1 %|leak-free %|macro-F1 %|agreement %|p vs float|size|parameters|MMACs|p50 ms"
+        "model|top-1 %|leak-free %|macro-F1 %|ECE %|agreement %|p vs float|size|parameters|MMACs|"
+        "p50 ms"
     )
     return Table(
         title, tuple(columns.split("|")), tuple(_summary_row(result) for result in bench.results)
@@ -99,6 +100,7 @@ def _summary_row(result: Result) -> tuple[str, ...]:
         percent(evaluation.top1),
         percent(evaluation.leak_free_top1) if evaluation.leak_free_top1 else "–",
         percent(evaluation.macro_f1),
+        percent(evaluation.ece),
         percent(against.agreement) if against else "–",
         f"{against.mcnemar_p:.2g}" if against else "–",
         size(result.size_bytes),

@@ -37,6 +37,8 @@ def test_evaluation_of_known_answers(drawn: Dataset) -> None:
     answers[wrong] = np.eye(7)[3]
     found = evaluate(answers, data, reference=np.eye(7)[split.labels])
     assert found.top1.value == pytest.approx(65 / 70)
+    assert found.ece.value == pytest.approx(5 / 70)  # sure of all 70, right in 65
+    assert found.ece.low < 5 / 70 < found.ece.high
     clean_wrong = int((~leaked[wrong]).sum())
     assert found.leak_free_top1 is not None
     assert found.leak_free_top1.value == pytest.approx((50 - clean_wrong) / 50)
@@ -110,6 +112,9 @@ def test_tables_hold_split_n_and_interval(bench: Bench) -> None:
     assert f"n = {bench.data['n']}" in first.title
     assert "test split" in first.title
     assert "–" in first.rows[-1][1]
+    ece = bench.results[-1].evaluation.ece
+    column = first.columns.index("ECE %")
+    assert first.rows[-1][column].startswith(f"{100 * ece.value:.1f} ({100 * ece.low:.1f}–")
     assert first.to_markdown().count("\n") == len(first.rows) + 4
 
 
@@ -118,6 +123,9 @@ def test_gates_pass_and_miss(bench: Bench) -> None:
     good = check_gates(parse_gates(f"int8.top1>={top1 - 0.001:.4f},int8.size_kib<=100"), bench)
     assert [verdict.passed for verdict in good] == [True, True]
     raise_missed(good)
+    ece = bench.results[-1].evaluation.ece.value
+    sure = check_gates(parse_gates(f"int8.ece<={ece + 1e-3:.4f},int8.ece<={ece / 2:.4f}"), bench)
+    assert [verdict.passed for verdict in sure] == [True, False]
     bad = check_gates(parse_gates("int8.top1>=1.01, int8.agreement>=0.1"), bench)
     assert [verdict.passed for verdict in bad] == [False, True]
     with pytest.raises(GateError, match=r"int8\.top1>=1\.01 \(found 0\."):

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,21 @@ def test_round_trip(folder: Path) -> None:
     assert read_manifest(folder) == manifest
 
 
+def test_a_confidence_record_survives(folder: Path) -> None:
+    record = {"unsure_below": 0.54, "coverage": 0.6, "accuracy": None, "curve": [{"n": 1}]}
+    write_manifest(folder, dataclasses.replace(read_manifest(folder), confidence=record))
+    assert read_manifest(folder).confidence == record
+    assert read_manifest(folder).unsure_below == 0.54
+
+
+def test_a_manifest_from_before_confidence_was_recorded(folder: Path) -> None:
+    document = json.loads((folder / MANIFEST_NAME).read_text())
+    del document["confidence"]
+    (folder / MANIFEST_NAME).write_text(json.dumps(document))
+    assert read_manifest(folder).confidence == {}
+    assert read_manifest(folder).unsure_below == 0.0
+
+
 def test_a_file_with_another_hash_is_not_read(folder: Path) -> None:
     (folder / "int8.tflite").write_bytes(b"modeL")
     with pytest.raises(ModelFormatError, match="not the file that its manifest describes"):
@@ -88,6 +104,17 @@ def _set(*path: str, to: object) -> Callable[[dict[str, Any]], object]:
         ),
         pytest.param(_set("files", to={"../x": None}), "wrong one", id="entry no record"),
         pytest.param(lambda document: document.pop("name"), "lacks a field", id="no name"),
+        pytest.param(_set("confidence", to=[]), "as an object", id="confidence a list"),
+        pytest.param(_set("confidence", to=None), "as an object", id="confidence null"),
+        pytest.param(_set("confidence", to={"n": 9}), "found None", id="no threshold"),
+        *(
+            pytest.param(
+                _set("confidence", to={"unsure_below": bad}),
+                r"unsure_below as a number from 0 to 1, found .{1,60}\. Export",
+                id=f"threshold {str(bad)[:9]}",
+            )
+            for bad in (-0.01, 1.01, math.nan, math.inf, 10**400, True, "0.5", [0.5], "9" * 999)
+        ),
     ],
 )
 def test_faults(change: Callable[[dict[str, Any]], object], says: str, folder: Path) -> None:

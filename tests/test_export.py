@@ -14,11 +14,12 @@ import pytest
 from fer_edge import converter
 from fer_edge.calibration import check_agreement, pick_calibration
 from fer_edge.catalog import SHIPPED, find_model
+from fer_edge.confidence import describe_confidence
 from fer_edge.contract import INPUT_SHAPE, TensorSpec, read_manifest
 from fer_edge.data.sample import sample_dataset
 from fer_edge.data.split import Dataset
 from fer_edge.errors import ConversionError, ModelFormatError, OutputError
-from fer_edge.export import Export, check_int8, export_model
+from fer_edge.export import Export, _measure_confidence, check_int8, export_model
 from fer_edge.inspect import read_graph
 from fer_edge.keras_network import load_model, logits_of
 from fer_edge.metrics import softmax
@@ -99,6 +100,28 @@ def test_the_manifest_traces_everything(exported: Run) -> None:
     assert sum(calibration["class_counts"]) == len(calibration["ids"]) == 500
     assert set(calibration["ids"]) <= set(sample_dataset().split("train").ids.tolist())
     assert manifest.converter["tensorflow"]
+
+
+def test_the_manifest_says_what_int8s_confidence_is_worth(exported: Run) -> None:
+    split = sample_dataset().split("validation")
+    answers = probabilities(exported, "int8", split.images)
+    record = read_manifest(exported.export).confidence
+    assert (record["split"], record["n"]) == ("validation", len(split))
+    right = answers.argmax(axis=1) == split.labels
+    assert record["curve"][0]["accuracy"]["value"] == pytest.approx(right.mean())
+    answered = answers.max(axis=1).astype(float) >= record["unsure_below"]
+    assert record["coverage"] == pytest.approx(answered.mean())
+    assert record["accuracy"]["value"] == pytest.approx(right[answered].mean())
+    assert record["accuracy"]["value"] >= record["target_accuracy"] == 0.8
+    assert record == describe_confidence(answers, split.labels, split="validation")
+
+
+def test_no_or_too_few_validation_faces_say_nothing_of_confidence(exported: Run) -> None:
+    said: list[str] = []
+    few = sample_dataset().split("validation").take(np.arange(20))
+    assert _measure_confidence(exported.export, None, said.append) == {}
+    assert said == []
+    assert _measure_confidence(exported.export, few, said.append) == {}
 
 
 def test_calibration_is_seeded_and_in_class_shares(drawn: Dataset) -> None:

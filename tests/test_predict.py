@@ -1,5 +1,7 @@
 """From a picture to faces with emotions, and the annotated picture."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -152,8 +154,25 @@ def test_letters_can_be_read_in_a_webcam_picture() -> None:
     assert rows.max() - rows.min() >= 9
 
 
+@pytest.mark.parametrize(("threshold", "unsure"), [(0.0, False), (0.69, False), (0.71, True)])
+def test_a_face_under_the_threshold_is_unsure(threshold: float, unsure: bool) -> None:
+    image = np.zeros((50, 100, 3), np.uint8)
+    found = read_faces(image, TwoHalves(), brightness_as_label, unsure_below=threshold)
+    assert [face.is_unsure for face in found] == [unsure, unsure]
+
+
+def test_a_probability_at_the_threshold_is_sure() -> None:
+    def half(crops: NDArray[np.uint8]) -> NDArray[np.float32]:
+        return np.tile(np.array([0.5, 0.3, 0.2], np.float32), (len(crops), 1))
+
+    (found,) = read_faces(np.zeros((48, 48, 3), np.uint8), NoDetector(), half, unsure_below=0.5)
+    assert not found.is_unsure
+
+
 def test_the_emotion_and_its_percentage_are_written() -> None:
     assert _caption(face(0, 0, 1), EMOTIONS) == "happy 70%"
+    unsure = dataclasses.replace(face(0, 0, 1), is_unsure=True)
+    assert _caption(unsure, EMOTIONS) == "happy? 70%"
     assert _caption(Face(face(0, 0, 1).box, np.ones(1, np.float32), 0), ["joy"]) == "joy 100%"
     image = np.zeros((400, 400, 3), np.uint8)
     happy = annotate(image, [face(100, 150, 120, label=3)], EMOTIONS)

@@ -33,6 +33,8 @@ def predict(
 ) -> None:
     """Find faces and tell their emotions. Needs no TensorFlow.
 
+    A face whose probability is under the threshold in the model's manifest is shown as unsure.
+
     Example: `fer-edge predict photo.jpg --save annotated`
     """
     from fer_edge import predictor, show_faces

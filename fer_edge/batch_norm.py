@@ -18,8 +18,13 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):  # type: ignore[
         """Normalises (n, h, w, c) over all but c, and updates the running statistics."""
         if not training:
             return super().call(inputs, training=training, mask=mask)
+        gamma, beta = (tf.convert_to_tensor(v.value) for v in (self.gamma, self.beta))
         outputs, mean, variance = tf.compat.v1.nn.fused_batch_norm(
-            inputs, self.gamma.value, self.beta.value, epsilon=self.epsilon, is_training=True
+            inputs,
+            tf.cast(gamma, tf.float32),
+            tf.cast(beta, tf.float32),
+            epsilon=self.epsilon,
+            is_training=True,
         )
         # The operator's variance is the unbiased one, n / (n - 1) times what Keras keeps.
         n = tf.cast(tf.size(inputs) // tf.shape(inputs)[-1], variance.dtype)

@@ -36,6 +36,32 @@ def smoothed_targets(
     return np.asarray(target * (1 - smoothing) + smoothing / n_classes, np.float32)
 
 
+def make_targets(
+    split: Split, n_classes: int, recipe: Recipe, taught: NDArray[np.float32] | None = None
+) -> NDArray[np.float32]:
+    """Returns float32 (n, k) targets, or (n, 2k) with those of the auxiliary head behind.
+
+    Args:
+        split: What is trained on.
+        n_classes: How many columns a head has.
+        recipe: How label, votes and teachers are mixed.
+        taught: (n, k), what teachers answer; None without any.
+
+    Raises:
+        ConfigError: The auxiliary head has nothing to learn from.
+    """
+    if recipe.auxiliary and split.soft is None:
+        raise ConfigError("The auxiliary head learns FER+'s votes: add --ferplus FILE.")
+    votes = 0.0 if recipe.auxiliary else recipe.soft_weight
+    first = smoothed_targets(split, n_classes, recipe.label_smoothing, votes)
+    if taught is not None:
+        first = (1 - recipe.teacher_weight) * first + recipe.teacher_weight * taught
+    if not recipe.auxiliary:
+        return np.asarray(first, np.float32)
+    second = smoothed_targets(split, n_classes, recipe.label_smoothing)
+    return np.concatenate([first, second], axis=1, dtype=np.float32)
+
+
 def class_weights(counts: list[int], kind: str) -> NDArray[np.float32]:
     """Returns float32 (k,) loss weights whose mean over the training images is 1.
 
@@ -47,6 +73,9 @@ def class_weights(counts: list[int], kind: str) -> NDArray[np.float32]:
     n = np.array(counts, np.float64)
     weights = np.where(n > 0, np.maximum(n, 1) ** -power, 0.0)
     return np.asarray(weights * n.sum() / (weights * n).sum(), np.float32)
+
+
+HEADS = ("logits", "auxiliary")  # what may start fresh
 
 
 def start_from(
@@ -65,7 +94,7 @@ def start_from(
             size keeps its fresh weights.
 
     Raises:
-        ConfigError: A layer other than the head is absent or has another shape.
+        ConfigError: A layer other than a head is absent or has another shape.
     """
     for layer in model.layers:
         if not layer.weights:
@@ -76,7 +105,7 @@ def start_from(
                 weights = _shared_columns(layer.get_weights(), weights, emotions, known)
             layer.set_weights(weights)
         except ValueError as exc:
-            if layer.name == "logits":
+            if layer.name in HEADS:
                 continue
             raise ConfigError(
                 f"Cannot start from {source.name!r}: its layer {layer.name} does not fit "
@@ -102,8 +131,10 @@ def _shared_columns(
     return weights
 
 
-def compile_model(model: keras.Model, recipe: Recipe, n_steps: int) -> keras.optimizers.Optimizer:
-    """Compiles with the recipe's optimizer and schedule, and returns the built optimizer."""
+def compile_model(
+    model: keras.Model, recipe: Recipe, n_steps: int, n_classes: int
+) -> keras.optimizers.Optimizer:
+    """Compiles with the recipe's loss, optimizer and schedule; returns the built optimizer."""
     keras = import_keras()
     common = {
         "learning_rate": _learning_rate(recipe, n_steps),
@@ -117,12 +148,28 @@ def compile_model(model: keras.Model, recipe: Recipe, n_steps: int) -> keras.opt
     optimizer.exclude_from_weight_decay(var_names=["gamma", "beta", "bias"])
     model.compile(
         optimizer=optimizer,
-        loss=keras.losses.CategoricalCrossentropy(from_logits=True),
+        loss=_loss(n_classes, recipe.auxiliary),
         # XLA on a CPU compiles for minutes and is ten times slower here; elsewhere it pays.
         jit_compile=False if keras.backend.backend() == "tensorflow" else "auto",
     )
     optimizer.build(model.trainable_variables)
     return optimizer
+
+
+def _loss(n_classes: int, auxiliary: float) -> Any:
+    """Returns the cross-entropy of the first head's logits, plus the second's by its weight."""
+    keras = import_keras()
+    if not auxiliary:
+        return keras.losses.CategoricalCrossentropy(from_logits=True)
+
+    def both(targets: Any, logits: Any) -> Any:
+        first, second = (
+            keras.losses.categorical_crossentropy(targets[:, part], logits[:, part], True)
+            for part in (slice(n_classes), slice(n_classes, None))
+        )
+        return first + auxiliary * second
+
+    return both
 
 
 def _learning_rate(recipe: Recipe, n_steps: int) -> Any:

@@ -16,6 +16,7 @@ Optimizer = Literal["adamw", "sgd"]
 Schedule = Literal["cosine", "plateau"]
 ClassWeights = Literal["none", "sqrt", "balanced"]
 StartWeights = Literal["none", "imagenet"]
+Precision = Literal["float32", "mixed_bfloat16"]
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,8 @@ class Recipe:
         label_smoothing: Share of each target that is spread over all classes.
         soft_weight: Share of FER+'s votes in each target, where they were joined; the rest is the
             label.
+        teacher_weight: Share of the teachers' answer in each target, where teachers are given; the
+            rest is the label.
         class_weights: Loss weight a class: 1, inverse square root of its share, or inverse share.
         ema: Momentum of the weights' running mean, which is what is validated and kept; 0 is off.
         dropout: Share of pooled features dropped in training.
@@ -45,6 +48,13 @@ class Recipe:
         clean: Drop duplicates, conflicts and blanks from the train split first.
         clean_near: Drop near copies of validation's and test's images as well, and near copies
             that contradict each other.
+        low_side: Side of the training images in the first `low_epochs` epochs, pixels. At 32 an
+            epoch costs under half. Source: Tan and Le, EfficientNetV2, arXiv:2104.00298.
+        low_epochs: How many epochs that is; 0 is none.
+        auxiliary: Loss weight of a second head, dropped after training, that learns FER+'s vote
+            shares where they were joined; the first then learns the label alone. 0 is off.
+        precision: Of activations: `float32`; or `mixed_bfloat16`, for CPUs with AMX and for
+            accelerators.
         augmentation: How far training images are varied.
     """
 
@@ -61,12 +71,17 @@ class Recipe:
     weight_decay: float = 0.01
     label_smoothing: float = 0.1
     soft_weight: float = 1.0
+    teacher_weight: float = 0.7
     class_weights: ClassWeights = "none"
     ema: float = 0.998
     dropout: float = 0.2
     early_stopping: int = 0
     clean: bool = True
     clean_near: bool = False
+    low_side: int = 32
+    low_epochs: int = 0
+    auxiliary: float = 0.0
+    precision: Precision = "float32"
     augmentation: Augmentation = field(default_factory=Augmentation)
 
     def __post_init__(self) -> None:
@@ -100,9 +115,13 @@ _RANGES: dict[str, tuple[float, float]] = {
     "weight_decay": (0, 1),
     "label_smoothing": (0, 0.9),
     "soft_weight": (0, 1),
+    "teacher_weight": (0, 1),
     "ema": (0, 0.99999),
     "dropout": (0, 0.95),
     "early_stopping": (0, 10_000),
+    "low_side": (16, 48),
+    "low_epochs": (0, 10_000),
+    "auxiliary": (0, 10),
     "shift": (0, 0.5),
     "scale": (0, 0.9),
     "rotation_deg": (0, 180),

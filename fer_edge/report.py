@@ -26,6 +26,7 @@ from fer_edge.bench import Bench
 from fer_edge.data.clean import CleaningReport
 from fer_edge.data.sources import load_dataset
 from fer_edge.data.split import Dataset, Source
+from fer_edge.distill import SoftLabels, find_soft_labels
 from fer_edge.examine import Examination
 from fer_edge.export import Exported
 from fer_edge.gates import Verdict
@@ -94,6 +95,12 @@ def load(source: Source | str) -> Dataset:
         dataset = load_dataset(source, progress=show)
     say(dataset.describe())
     return dataset
+
+
+def soft_labels(teachers: Sequence[str], dataset: Dataset) -> SoftLabels:
+    """Returns what teachers answer to a data set's train split, showing progress."""
+    with progress() as show:
+        return find_soft_labels(teachers, dataset, progress=show)
 
 
 @contextlib.contextmanager

@@ -48,6 +48,11 @@ class Run:
         return self.folder / "checkpoint" / "state.npz"
 
     @property
+    def teacher(self) -> Path:
+        """What the teachers answered to its training images, where there were any."""
+        return self.folder / "teacher.npz"
+
+    @property
     def bench(self) -> Path:
         """Where `bench` keeps its raw samples."""
         return self.folder / "bench.json"
@@ -60,7 +65,14 @@ class Run:
     def clear(self) -> None:
         """Removes what an earlier training left: none of it belongs to the next one."""
         try:
-            for path in (self.model, self.history, self.curves, self.bench, self.checkpoint):
+            for path in (
+                self.model,
+                self.history,
+                self.curves,
+                self.bench,
+                self.teacher,
+                self.checkpoint,
+            ):
                 path.unlink(missing_ok=True)
             if (self.export / MANIFEST_NAME).is_file():
                 shutil.rmtree(self.export)

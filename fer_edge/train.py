@@ -18,20 +18,22 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_edge import checkpoint, files, metrics, plots
+from fer_edge import checkpoint, distill, files, metrics, plots
 from fer_edge.catalog import network_emotions
 from fer_edge.checkpoint import Best, State
 from fer_edge.data.augment import augment_batch, mix_pairs
 from fer_edge.data.clean import CleaningReport, clean_training
 from fer_edge.data.split import Dataset
+from fer_edge.distill import SoftLabels
 from fer_edge.errors import ConfigError
 from fer_edge.history import Epoch, as_columns, write_history
 from fer_edge.keras_network import import_keras, load_network, logits_of
 from fer_edge.lookahead import map_ahead
-from fer_edge.model import build_model
-from fer_edge.objective import class_weights, compile_model, smoothed_targets, start_from
+from fer_edge.model import TrainingForm, build_model
+from fer_edge.objective import class_weights, compile_model, make_targets, start_from
 from fer_edge.recipe import Recipe, StartWeights, difference
 from fer_edge.runs import Run, describe_run, write_config
+from fer_edge.temperature import fold_temperature
 
 if TYPE_CHECKING:
     import keras
@@ -63,6 +65,7 @@ def train(
     run: Run,
     *,
     init: str = "",
+    teacher: SoftLabels | None = None,
     resume: bool = False,
     listener: Listener | None = None,
 ) -> Epoch:
@@ -73,6 +76,7 @@ def train(
         recipe: What to do.
         run: Where; every epoch ends in a checkpoint there.
         init: A `.keras` network to start from instead of fresh weights.
+        teacher: What teachers answer to the train split; a run that is resumed keeps its own.
         resume: Go on from the run's checkpoint.
         listener: Told of progress.
 
@@ -85,18 +89,21 @@ def train(
         OutputError: The folder cannot be written; the last checkpoint stays whole.
     """
     listener = listener or Listener()
-    description = describe_run(dataset, recipe, init=init)
+    description = describe_run(dataset, recipe, init=init) | distill.describe(teacher)
     if resume:
         _check_resumable(run, recipe, description)
+        teacher = distill.read_soft_labels(run.teacher) if run.teacher.is_file() else None
     report = None
     if recipe.clean:
         dataset, report = clean_training(dataset, near=recipe.clean_near)
     state = checkpoint.load(run.checkpoint) if resume else None
-    trainer = _Trainer(dataset, recipe, init="" if state else init)
+    trainer = _Trainer(dataset, recipe, init="" if state else init, teacher=teacher)
     if state is None:
         run.clear()
         description["cleaning"] = dataclasses.asdict(report) if report else {}
         write_config(run, description)
+        if teacher:
+            distill.write_soft_labels(run.teacher, teacher)
     else:
         trainer.restore(state)
     listener.started(report, len(trainer.history) + 1)
@@ -112,34 +119,38 @@ def train(
 class _Trainer:
     """What changes while training: the network, its optimizer, the history and the best so far."""
 
-    def __init__(self, dataset: Dataset, recipe: Recipe, init: str) -> None:
+    def __init__(
+        self, dataset: Dataset, recipe: Recipe, init: str = "", teacher: SoftLabels | None = None
+    ) -> None:
         self.train_split = dataset.split("train")
         self.validation = dataset.split("validation")
         self.recipe = recipe
         self.n_classes = len(dataset.emotions)
         self.batch_size = min(recipe.batch_size, len(self.train_split))
         self.n_steps = len(self.train_split) // self.batch_size
-        self.targets = smoothed_targets(
-            self.train_split, self.n_classes, recipe.label_smoothing, recipe.soft_weight
-        )
+        taught = teacher.rows(self.train_split) if teacher else None
+        self.targets = make_targets(self.train_split, self.n_classes, recipe, taught)
         counts = self.train_split.class_counts(self.n_classes)
         self.class_weights = class_weights(counts, recipe.class_weights)
-        self.model = self._build(weights=recipe.weights, fast_training=True)
+        self.model = self._build(
+            recipe.weights, TrainingForm(recipe.precision, recipe.auxiliary > 0)
+        )
         if init:
             known = network_emotions(Path(init))
             start_from(self.model, load_network(init), dataset.emotions, known)
-        self.optimizer = compile_model(self.model, recipe, self.n_steps)
+        self.optimizer = compile_model(self.model, recipe, self.n_steps, self.n_classes)
         self.averaged: Weights = []
         self.history: list[Epoch] = []
         self.best = Best(epoch=0, top1=-1.0, weights=[])
 
     def kept_model(self) -> keras.Model:
         """Returns the network of the best epoch, made of Keras's own layers."""
-        model = self._build(weights="none", fast_training=False)
-        model.set_weights(self.best.weights)
+        model = self._build("none", None)
+        self.model.set_weights(self.best.weights)
+        start_from(model, self.model)
         return model
 
-    def _build(self, *, weights: StartWeights, fast_training: bool) -> keras.Model:
+    def _build(self, weights: StartWeights, form: TrainingForm | None) -> keras.Model:
         recipe = self.recipe
         return build_model(
             recipe.arch,
@@ -147,7 +158,7 @@ class _Trainer:
             dropout=recipe.dropout,
             seed=recipe.seed,
             weights=weights,
-            fast_training=fast_training,
+            form=form,
         )
 
     def run_epoch(self, stepped: Callable[[int, int, int, float], None]) -> Epoch:
@@ -198,20 +209,21 @@ class _Trainer:
 
     def _batches(self, epoch: int) -> Iterator[Batch]:
         """Yields an epoch's batches, augmented on another thread; the last partial one is left."""
+        side = self.recipe.low_side if epoch <= self.recipe.low_epochs else 0
         order = np.random.default_rng([self.recipe.seed, epoch]).permutation(len(self.train_split))
         rows = order[: self.n_steps * self.batch_size].reshape(self.n_steps, self.batch_size)
         return map_ahead(
             lambda step: self._batch(
-                rows[step], np.random.default_rng([self.recipe.seed, epoch, step])
+                rows[step], np.random.default_rng([self.recipe.seed, epoch, step]), side
             ),
             range(self.n_steps),
         )
 
-    def _batch(self, rows: NDArray[np.intp], rng: np.random.Generator) -> Batch:
+    def _batch(self, rows: NDArray[np.intp], rng: np.random.Generator, side: int = 0) -> Batch:
         augmentation = self.recipe.augmentation
-        images = augment_batch(self.train_split.images[rows], augmentation, rng)
+        images = augment_batch(self.train_split.images[rows], augmentation, rng, side)
         images, targets = mix_pairs(images, self.targets[rows], augmentation.mixup, rng)
-        return images[..., None], targets, targets @ self.class_weights
+        return images[..., None], targets, targets[:, : self.n_classes] @ self.class_weights
 
     def _average(self) -> None:
         """Moves the running mean of the weights, batch-norm's statistics among them.
@@ -232,7 +244,7 @@ class _Trainer:
         self.model.set_weights(self.averaged)
         logits = logits_of(self.model, self.validation.images)
         self.model.set_weights(live)
-        return logits
+        return logits[:, : self.n_classes]
 
     def _reduce_on_plateau(self) -> None:
         if self.recipe.schedule != "plateau":
@@ -269,9 +281,12 @@ def _check_resumable(run: Run, recipe: Recipe, description: dict[str, Any]) -> N
 
 
 def _write_results(run: Run, trainer: _Trainer) -> None:
-    """Writes the kept network and the curves."""
+    """Writes the kept network, calibrated, how that went, and the curves."""
+    network = trainer.kept_model()
+    calibrated = fold_temperature(network, trainer.validation)
     with files.replacing(run.model) as path:
-        trainer.kept_model().save(path)
+        network.save(path)
+    write_config(run, run.read_config() | {"confidence": dataclasses.asdict(calibrated)})
     with files.replacing(run.curves) as path:
         plots.draw_curves(as_columns(trainer.history), best_epoch=trainer.best.epoch, path=path)
 

@@ -26,6 +26,7 @@ class TrainingPlan:
         recipe: How.
         source: On what.
         init: The network to start from; None for fresh weights, and when resuming.
+        teachers: Names of networks or of soft labels to learn from.
         before: The network that the run started from, to compare with; None without one.
     """
 
@@ -34,6 +35,7 @@ class TrainingPlan:
     source: Source
     init: Path | None
     before: Path | None
+    teachers: tuple[str, ...] = ()
 
 
 def plan_training(
@@ -44,6 +46,7 @@ def plan_training(
     changes: Mapping[str, Any],
     settings: Sequence[str] = (),
     init: str | None = None,
+    teachers: Sequence[str] = (),
     resume: bool = False,
     force: bool = False,
 ) -> TrainingPlan:
@@ -56,6 +59,7 @@ def plan_training(
         changes: Fields of the recipe by name; None leaves them.
         settings: Further ones as `FIELD=VALUE`.
         init: A model's name or file to start from.
+        teachers: Networks, or one file of soft labels, to learn from.
         resume: Go on with the run in `out`.
         force: Replace what is in `out`.
 
@@ -67,6 +71,8 @@ def plan_training(
     given = {name: value for name, value in changes.items() if value is not None}
     name = recipe or _suitable_recipe(given.get("arch"), init)
     run = Run(out or Path("runs") / (given.get("arch") or Path(name).stem))
+    if resume and teachers:
+        raise ConfigError("A run that goes on keeps its teachers: leave --teacher out.")
     if resume:
         base = read_recipe(name) if recipe else run.read_recipe()
         known = run.read_config().get("init", {}).get("file")
@@ -79,7 +85,9 @@ def plan_training(
     if start and not recipe:
         given.setdefault("arch", _architecture(start))
     chosen = with_settings(read_recipe(name), given, settings)
-    return TrainingPlan(run, chosen, source or Source("sample"), start, start)
+    return TrainingPlan(
+        run, chosen, source or Source("sample"), start, start, teachers=tuple(teachers)
+    )
 
 
 def _suitable_recipe(arch: str | None, init: str | None) -> str:

@@ -17,7 +17,7 @@ N = 30
 def main() -> None:
     """Prints both medians and their ratio."""
     recipe = read_recipe("small")
-    trainer = _Trainer(sample_dataset(), recipe, "")
+    trainer = _Trainer(sample_dataset(), recipe)
     rows = np.arange(recipe.batch_size)
     inputs, steps = [], []
     for number in range(N + 3):

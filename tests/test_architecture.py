@@ -12,13 +12,15 @@ PACKAGE = ROOT / "fer_edge"
 
 # Each module imports from its own layer or the ones before it; see DESIGN's dependency direction.
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("fer_edge", "errors", "files", "lookahead", "metrics", "quiet"),
+    ("fer_edge", "errors", "files", "lookahead", "metrics", "placement", "quiet", "confidence"),
     ("contract",),
     ("data", "faces", "images", "video", "inspect", "plots", "runtime", "converter"),
-    ("keras_network", "classics", "batch_norm", "model", "recipe"),
+    ("keras_network", "classics", "batch_norm", "half", "model", "recipe"),
     ("model_cost", "deploy", "objective", "checkpoint", "history", "runs", "machine", "catalog"),
     (
         "train",
+        "distill",
+        "temperature",
         "evaluate",
         "improvement",
         "calibration",
@@ -40,12 +42,22 @@ LAYER_OF = {module: number for number, layer in enumerate(LAYERS) for module in 
 
 ONLY_IN = {
     "tensorflow": {"batch_norm"},
-    "keras": {"batch_norm", "deploy", "keras_network", "model", "model_cost", "objective", "train"},
+    "keras": {
+        "batch_norm",
+        "deploy",
+        "keras_network",
+        "model",
+        "model_cost",
+        "objective",
+        "temperature",
+        "train",
+    },
     "ai_edge_litert": {"inspect", "runtime"},
     "tflite_runtime": {"runtime"},
     "typer": {"cli"},
     "rich": {"report", "show_faces"},
     "matplotlib": {"plots"},
+    "h5py": {"half"},
 }
 
 

@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from fer_edge.data.augment import Augmentation, augment_batch, mix_pairs
 
@@ -81,3 +83,27 @@ def test_mixup_blends_images_and_targets_alike() -> None:
 def test_small_and_empty(side: int) -> None:
     assert augment_batch(np.zeros((0, side, side), np.uint8), Augmentation(), rng()).shape[0] == 0
     assert augment_batch(np.zeros((2, side, side), np.uint8), Augmentation(), rng()).shape[0] == 2
+
+
+def test_a_smaller_side_shows_the_same_scene() -> None:
+    """Half the side, unvaried: each pixel lies between the four that it stands for."""
+    ramp = np.tile(np.arange(48, dtype=np.uint8) * 4, (1, 48, 1))
+    half = augment_batch(ramp, OFF, rng(), 24)[0].astype(int)
+    assert half.shape == (24, 24)
+    np.testing.assert_allclose(half[12, 1:-1], np.arange(1, 23) * 8 + 2, atol=1)
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_the_same_draw_varies_a_face_in_the_same_way_at_every_side(seed: int) -> None:
+    y, x = np.mgrid[:48, :48]
+    blob = (255 * np.exp(-((x - 30) ** 2 + (y - 18) ** 2) / 60)).astype(np.uint8)[None]
+    moving = Augmentation(True, 0.1, 0.1, 15, 0, 0)
+    full, small = (
+        augment_batch(blob, moving, np.random.default_rng(seed), side)[0].astype(float)
+        for side in (0, 24)
+    )
+    centres = []
+    for image in (full, small):
+        v, u = np.mgrid[: len(image), : len(image)]
+        centres.append([((c + 0.5) * image).sum() / image.sum() / len(image) for c in (u, v)])
+    np.testing.assert_allclose(centres[0], centres[1], atol=0.012)  # about half a pixel of 48

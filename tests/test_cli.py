@@ -20,6 +20,7 @@ ROOT = Path(__file__).parents[1]
 COMMANDS = (
     "quickstart",
     "train",
+    "teach",
     "export",
     "bench",
     "predict",

@@ -1,5 +1,6 @@
 """Training: it learns, it resumes to the bit, it dies without loss, and says what differs."""
 
+import dataclasses
 import os
 import signal
 import subprocess
@@ -12,15 +13,17 @@ import numpy as np
 import pytest
 
 from fer_edge.checkpoint import load
+from fer_edge.confidence import expected_calibration_error, fit_temperature
 from fer_edge.data.sample import sample_dataset
 from fer_edge.data.split import Dataset, Split
 from fer_edge.errors import ConfigError
-from fer_edge.keras_network import load_model
-from fer_edge.model import build_model
-from fer_edge.objective import class_weights, smoothed_targets, start_from
+from fer_edge.keras_network import import_keras, load_model, logits_of
+from fer_edge.metrics import softmax
+from fer_edge.model import TrainingForm, build_model
+from fer_edge.objective import class_weights, compile_model, smoothed_targets, start_from
 from fer_edge.recipe import Recipe
 from fer_edge.runs import Run
-from fer_edge.train import Listener, train
+from fer_edge.train import Listener, _Trainer, train
 from tests.conftest import NANO
 
 SHORT = NANO.replace(epochs=3, batch_size=30, mixup=0.2, dropout=0.3, erase=0.3)
@@ -80,7 +83,7 @@ def test_a_killed_process_loses_at_most_one_epoch(drawn_csv: Path, tmp_path: Pat
         from fer_edge.data.sources import load_dataset
         from fer_edge.runs import Run
         import time
-        from fer_edge.train import Listener, train
+        from fer_edge.train import Listener, _Trainer, train
         from tests.test_train import SHORT
         slowly = Listener(finished_epoch=lambda _row: time.sleep(5))
         run = Run(Path({str(run.folder)!r}))
@@ -242,3 +245,82 @@ def test_jax_takes_the_same_step_as_tensorflow(run: Run, tmp_path: Path) -> None
         )
         moved = max(moved, float(np.abs(after["jax"][name] - before[name]).max()))
     assert moved > 1e-3  # the step was one
+
+
+def with_votes(dataset: Dataset) -> Dataset:
+    """Returns the data set with votes that call every emotion by the next one's name."""
+    splits = {
+        name: dataclasses.replace(split, soft=np.eye(7, dtype=np.float32)[(split.labels + 1) % 7])
+        for name, split in dataset.splits.items()
+    }
+    return dataclasses.replace(dataset, splits=splits)
+
+
+def test_the_second_head_learns_the_votes_and_the_first_the_label(drawn: Dataset) -> None:
+    """They contradict each other: a head that saw the other's targets would not be right."""
+    voted = with_votes(drawn)
+    trainer = _Trainer(voted, NANO.replace(epochs=16, batch_size=15, auxiliary=1.0))
+    while not trainer.is_done():
+        trainer.run_epoch(lambda *_: None)
+    split = drawn.split("train")
+    both = logits_of(trainer.model, split.images)
+    assert both.shape == (len(split), 14)
+    assert np.mean(both[:, :7].argmax(axis=1) == split.labels) > 0.5
+    assert np.mean(both[:, 7:].argmax(axis=1) == (split.labels + 1) % 7) > 0.5
+    kept = trainer.kept_model()
+    assert kept.output_shape == (None, 7)
+    trainer.model.set_weights(trainer.best.weights)
+    expected = logits_of(trainer.model, split.images)[:, :7]
+    np.testing.assert_allclose(logits_of(kept, split.images), expected, atol=1e-4)
+
+
+def test_the_second_head_without_votes_is_refused(drawn: Dataset, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="add --ferplus FILE"):
+        train(drawn, NANO.replace(auxiliary=0.5), Run(tmp_path / "run"))
+
+
+def test_the_weight_of_the_second_head_is_the_recipe_s() -> None:
+    """Two logits a head, all zero: each head's cross-entropy is log 2."""
+    model = build_model("nano", 2, form=TrainingForm(auxiliary=True))
+    for name in ("logits", "auxiliary"):
+        layer = model.get_layer(name)
+        layer.set_weights([0 * w for w in layer.get_weights()])
+    compile_model(model, Recipe(arch="nano", auxiliary=0.25), 1, 2)
+    images, targets = np.zeros((1, 48, 48, 1), np.uint8), np.array([[1, 0, 0, 1]], np.float32)
+    loss = np.ravel(model.evaluate(images, targets, verbose=0))[0]
+    assert loss == pytest.approx(1.25 * np.log(2), rel=1e-5)
+
+
+def test_the_first_epochs_are_small(drawn: Dataset) -> None:
+    trainer = _Trainer(drawn, NANO.replace(low_epochs=1, low_side=32))
+    shapes = [next(iter(trainer._batches(epoch)))[0].shape[1:] for epoch in (1, 2)]
+    assert shapes == [(32, 32, 1), (48, 48, 1)]
+
+
+def test_low_resolution_and_bfloat16_learn_too(drawn: Dataset, tmp_path: Path) -> None:
+    recipe = NANO.replace(epochs=16, batch_size=15, low_epochs=6, precision="mixed_bfloat16")
+    run = Run(tmp_path / "run")
+    assert train(drawn, recipe, run).validation_top1 > 0.4
+    kept = load_model(run.model)
+    assert {layer.compute_dtype for layer in kept.layers} <= {"float32", "uint8"}
+    assert import_keras().config.dtype_policy().name == "float32"
+
+
+def test_a_second_half_may_have_a_second_head(run: Run, drawn: Dataset) -> None:
+    trainer = _Trainer(with_votes(drawn), NANO.replace(auxiliary=0.5), init=str(run.model))
+    body, kept = trainer.model.get_weights()[0], load_model(run.model).get_weights()[0]
+    np.testing.assert_array_equal(body, kept)
+
+
+def test_the_kept_network_is_calibrated_on_validation(run: Run) -> None:
+    """No other temperature fits validation better, and the config says what was done."""
+    split = sample_dataset().split("validation")
+    logits = logits_of(load_model(run.model), split.images)
+    assert fit_temperature(logits, split.labels) == pytest.approx(1, rel=1e-3)
+    record = run.read_config()["confidence"]
+    assert record["temperature"] != pytest.approx(1, rel=0.01)
+    assert (record["split"], record["n"]) == ("validation", len(split))
+    found = expected_calibration_error(softmax(logits), split.labels)
+    assert record["ece_after"] == pytest.approx(found, abs=1e-4)
+    before = expected_calibration_error(softmax(logits * record["temperature"]), split.labels)
+    assert record["ece_before"] == pytest.approx(before, abs=1e-4)

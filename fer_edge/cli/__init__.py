@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from fer_edge import __version__
-from fer_edge.cli import bench, data, export, model, predict, quickstart, train
+from fer_edge.cli import bench, data, export, model, predict, quickstart, teach, train
 from fer_edge.cli.options import guarded
 
 app = typer.Typer(
@@ -23,6 +23,7 @@ app = typer.Typer(
 )
 app.command("quickstart")(guarded(quickstart.quickstart))
 app.command("train")(guarded(train.train))
+app.command("teach")(guarded(teach.teach))
 app.command("export")(guarded(export.export))
 app.command("bench")(guarded(bench.bench))
 app.command("predict")(guarded(predict.predict))

@@ -60,6 +60,13 @@ def train(
             "with its architecture, unless you say otherwise."
         ),
     ] = None,
+    teacher: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Learn from what these answer as well: runs, models, .keras files (repeat it), "
+            "or one file of soft labels from fer-edge teach."
+        ),
+    ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on from the last checkpoint.")
     ] = False,
@@ -70,6 +77,8 @@ def train(
     Example: `fer-edge train --data fer2013.csv --arch small --out runs/mine`
 
     Your own photographs: `fer-edge train --data photos --detect haar --init small`
+
+    From teachers: `fer-edge train --data fer2013.csv --teacher runs/a --teacher runs/b`
 
     Any field of the recipe can be set: `--set mixup=0.2 --set class_weights=sqrt`
     """
@@ -92,15 +101,23 @@ def train(
         },
         settings=set_ or [],
         init=init,
+        teachers=teacher or [],
         resume=resume,
         force=force,
     )
     dataset = report.load(plan.source)
     start = str(plan.init or "")
+    soft = report.soft_labels(plan.teachers, dataset) if plan.teachers else None
     try:
         with report.training_progress(plan.recipe.epochs) as listener:
             best = run_training(
-                dataset, plan.recipe, plan.run, init=start, resume=resume, listener=listener
+                dataset,
+                plan.recipe,
+                plan.run,
+                init=start,
+                teacher=soft,
+                resume=resume,
+                listener=listener,
             )
     except KeyboardInterrupt:
         report.say(f"Go on with: fer-edge train --out {plan.run.folder} --resume")

@@ -35,13 +35,19 @@ class Augmentation:
 
 
 def augment_batch(
-    images: NDArray[np.uint8], augmentation: Augmentation, rng: np.random.Generator
+    images: NDArray[np.uint8], augmentation: Augmentation, rng: np.random.Generator, side: int = 0
 ) -> NDArray[np.uint8]:
-    """Returns varied copies of images, uint8 (n, h, w); mixup is not applied here."""
+    """Returns varied copies of images, uint8 (n, h, w), or (n, side, side) of square ones.
+
+    The same generator state varies them in the same way at every side. Mixup is not applied here.
+    """
     n, height, width = images.shape
     matrices = _warps(n, height, width, augmentation, rng)
+    if side:
+        matrices = _to_side(matrices, side / height)
+        height = width = side
     tables = _light_tables(n, augmentation.light, rng)
-    varied = np.empty_like(images)
+    varied = np.empty((n, height, width), np.uint8)
     for image, matrix, table, out in zip(images, matrices, tables, varied, strict=True):
         warped = cv2.warpAffine(
             image, matrix, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
@@ -90,6 +96,11 @@ def _warps(
     centre = np.array([(width - 1) / 2, (height - 1) / 2])
     offset = centre + shift - linear @ centre
     return np.concatenate([linear, offset[:, :, None]], axis=2)
+
+
+def _to_side(matrices: NDArray[np.float64], factor: float) -> NDArray[np.float64]:
+    """Returns matrices that also resize by a factor; pixel centres lie at half-integers."""
+    return factor * matrices + (factor - 1) / 2 * np.array([0.0, 0.0, 1.0])
 
 
 def _light_tables(n: int, light: float, rng: np.random.Generator) -> NDArray[np.uint8]:

@@ -1,0 +1,212 @@
+"""Distillation: what teachers answer to the training images, kept as a small file by row.
+
+Source: Hinton et al., Distilling the Knowledge in a Neural Network, arXiv:1503.02531.
+"""
+
+import hashlib
+import zipfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fer_edge import files
+from fer_edge.catalog import find_source, network_emotions
+from fer_edge.data.split import Dataset, Split
+from fer_edge.errors import ConfigError, DataError
+from fer_edge.keras_network import load_network, logits_of
+from fer_edge.metrics import softmax
+
+SHIPPED = Path(__file__).resolve().parent / "recipes"
+SUFFIX = ".npz"
+LEVELS = 255
+BATCH = 2048  # rows between two reports of progress
+
+
+@dataclass(frozen=True)
+class SoftLabels:
+    """What teachers answer to the images of a train split, uncleaned.
+
+    Attributes:
+        ids: int64, (n,), rows of the data set.
+        levels: uint8, (n, k), probabilities in steps of 1 / 255: fine enough for a target.
+        emotions: Names of the columns.
+        images_sha256: Of the images' bytes in the order of the ids.
+        teachers: Each teacher's name and SHA-256.
+    """
+
+    ids: NDArray[np.int64]
+    levels: NDArray[np.uint8]
+    emotions: tuple[str, ...]
+    images_sha256: str
+    teachers: tuple[str, ...]
+
+    def rows(self, split: Split) -> NDArray[np.float32]:
+        """Returns float32 (n, k): the answers to a split's images, by their ids; they sum to 1.
+
+        Raises:
+            DataError: There is none for a row.
+        """
+        order = np.argsort(self.ids)
+        place = np.searchsorted(self.ids, split.ids, sorter=order)
+        found = order[np.minimum(place, len(order) - 1)]
+        missing = np.flatnonzero(self.ids[found] != split.ids)
+        if len(missing):
+            raise DataError(
+                f"The teachers' answers lack row {split.ids[missing[0]]} and {len(missing) - 1} "
+                "more. Make them from this data set with: fer-edge teach"
+            )
+        levels = self.levels[found].astype(np.float32)
+        return np.asarray(levels / levels.sum(axis=1, keepdims=True), np.float32)
+
+
+def teach(
+    names: Sequence[str],
+    dataset: Dataset,
+    *,
+    progress: Callable[[str, float], None] = lambda _what, _share: None,
+) -> SoftLabels:
+    """Returns the mean answer of networks to the training images and to their mirror images.
+
+    Args:
+        names: Runs, shipped models or `.keras` files that tell the data set's emotions apart.
+        dataset: With a train split.
+        progress: Gets what is being done and the share that is done.
+
+    Raises:
+        ConfigError: A network answers other emotions.
+        ModelFormatError: A network cannot be found or loaded.
+    """
+    split = dataset.split("train")
+    total, teachers = np.zeros((len(split), len(dataset.emotions))), []
+    for number, name in enumerate(names):
+        path = _network(name, dataset)
+        network = load_network(path)
+        for start in range(0, len(split), BATCH):
+            progress(f"teacher {name}", (number + start / len(split)) / len(names))
+            part = slice(start, start + BATCH)
+            for images in (split.images[part], split.images[part, :, ::-1]):
+                total[part] += softmax(logits_of(network, images)) / (2 * len(names))
+        teachers.append(f"{path.parent.name}/{path.name} {files.sha256_of(path)}")
+    return SoftLabels(
+        split.ids,
+        np.rint(total * LEVELS).astype(np.uint8),
+        dataset.emotions,
+        images_sha256(split),
+        tuple(teachers),
+    )
+
+
+def read_soft_labels(path: Path) -> SoftLabels:
+    """Reads what `write_soft_labels` wrote.
+
+    Raises:
+        DataError: The file is damaged, or is none.
+    """
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+            levels, ids = arrays["levels"], arrays["ids"].astype(np.int64)
+            emotions, teachers = (tuple(map(str, arrays[key])) for key in ("emotions", "teachers"))
+            if levels.dtype != np.uint8 or levels.shape != (len(ids), len(emotions)):
+                raise ValueError(f"{levels.dtype} {levels.shape} for {len(ids)} rows")
+            if not levels.any(axis=1).all():
+                raise ValueError("a row is all zeros")
+            return SoftLabels(ids, levels, emotions, str(arrays["images_sha256"]), teachers)
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as exc:
+        raise DataError(
+            f"Cannot read the soft labels {path}: {exc}. Expected a file that fer-edge teach made."
+        ) from exc
+
+
+def write_soft_labels(path: Path, labels: SoftLabels) -> None:
+    """Writes soft labels, a byte a probability, compressed; whole or not at all."""
+    with files.replacing(path) as temporary, temporary.open("wb") as file:
+        np.savez_compressed(
+            file,
+            levels=labels.levels,
+            ids=labels.ids.astype(np.int32),
+            emotions=np.array(labels.emotions),
+            teachers=np.array(labels.teachers),
+            images_sha256=np.array(labels.images_sha256),
+        )
+
+
+def find_soft_labels(
+    names: Sequence[str],
+    dataset: Dataset,
+    *,
+    progress: Callable[[str, float], None] = lambda _what, _share: None,
+) -> SoftLabels:
+    """Returns soft labels for a data set: from one file of them, or from networks asked now.
+
+    Args:
+        names: One file, one name of soft labels that ship, or any number of networks.
+        dataset: With a train split, uncleaned.
+        progress: Gets what is being done and the share that is done.
+
+    Raises:
+        ConfigError: A file stands beside other names, or nothing fits the data set.
+        DataError: The file is damaged, or was made from other images.
+    """
+    stored = [path for name in names if (path := _stored(name))]
+    if not stored:
+        return teach(names, dataset, progress=progress)
+    if len(names) > 1:
+        raise ConfigError(
+            f"{stored[0].name} holds soft labels already, and stands beside other teachers. "
+            "Name one file, or networks alone; fer-edge teach makes one file of several networks."
+        )
+    labels = read_soft_labels(stored[0])
+    check_soft_labels(labels, dataset)
+    return labels
+
+
+def check_soft_labels(labels: SoftLabels, dataset: Dataset) -> None:
+    """Raises DataError unless soft labels are of a data set's training images and emotions."""
+    split = dataset.split("train")
+    labels.rows(split)
+    if labels.emotions != dataset.emotions:
+        raise DataError(
+            f"Expected teachers of {', '.join(dataset.emotions)}, found answers to "
+            f"{', '.join(labels.emotions)}."
+        )
+    if labels.images_sha256 != images_sha256(split):
+        raise DataError(
+            f"The soft labels are of other images than {dataset.source.name}: the hash of the "
+            "train split differs. Make them from this data set with: fer-edge teach"
+        )
+
+
+def images_sha256(split: Split) -> str:
+    """Returns the SHA-256 of a split's images in the order of their ids."""
+    return hashlib.sha256(split.images[np.argsort(split.ids)].tobytes()).hexdigest()
+
+
+def describe(labels: SoftLabels | None) -> dict[str, Any]:
+    """Returns what a run's config says of its teachers."""
+    return {"teachers": list(labels.teachers)} if labels else {}
+
+
+def _stored(name: str) -> Path | None:
+    """Returns the file of soft labels that a name stands for; None for a network."""
+    path = Path(name)
+    if path.suffix == SUFFIX:
+        return path
+    shipped = SHIPPED / f"{name}{SUFFIX}"
+    return shipped if shipped.is_file() and not path.exists() else None
+
+
+def _network(name: str, dataset: Dataset) -> Path:
+    model = find_source(name)
+    if model.network is None:
+        raise ConfigError(f"{name} has no float network that could teach.")
+    known = network_emotions(model.network)
+    if known and known != dataset.emotions:
+        raise ConfigError(
+            f"The teacher {name} tells {', '.join(known)} apart; the data has "
+            f"{', '.join(dataset.emotions)}."
+        )
+    return model.network

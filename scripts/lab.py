@@ -1,0 +1,207 @@
+"""The recipe lab: paired short trainings, one change each, and their table in docs/TRAINING.md.
+
+`python scripts/lab.py docs/ablation.toml --data fer2013.csv --ferplus fer2013new.csv`
+
+Every row is trained with every seed by `fer-edge train`; what is done already is not done again,
+and what was interrupted goes on. A row is compared with the first one image by image: same seed,
+same epochs, one change.
+"""
+
+import argparse
+import csv
+import shlex
+import subprocess
+import sys
+import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fer_edge import files, metrics
+from fer_edge.data.sources import load_dataset
+from fer_edge.data.split import Source
+from fer_edge.keras_network import load_network, logits_of
+from fer_edge.metrics import Interval
+from fer_edge.runs import Run
+from fer_edge.tables import Table, percent
+
+BEGIN, END = "<!-- lab: begin -->", "<!-- lab: end -->"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table: what is changed, and the options of `train` that change it."""
+
+    name: str
+    options: tuple[str, ...]
+    ferplus: bool
+
+
+@dataclass(frozen=True)
+class Lab:
+    """The rows, the first of which the others are compared with.
+
+    Attributes:
+        recipe: That all rows start from.
+        seeds: Each row is trained with each.
+        rows: By name.
+    """
+
+    recipe: str
+    seeds: tuple[int, ...]
+    rows: tuple[Row, ...]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one row came to.
+
+    Attributes:
+        row: It.
+        answers: int64, (seeds, n), the emotion that each kept network sees on validation.
+        minutes: Of training, mean over the seeds.
+    """
+
+    row: Row
+    answers: NDArray[np.int64]
+    minutes: float
+
+
+def main() -> None:
+    """Trains what is missing and writes the table."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
+    parser.add_argument("lab", type=Path)
+    parser.add_argument("--data", required=True)
+    parser.add_argument("--ferplus", default="")
+    parser.add_argument("--out", type=Path, default=Path("runs/lab"))
+    parser.add_argument("--page", type=Path, default=Path("docs/TRAINING.md"))
+    options = parser.parse_args()
+    lab = read_lab(options.lab)
+    for seed in lab.seeds:
+        for row in lab.rows:
+            train(lab, row, seed, data=options.data, ferplus=options.ferplus, out=options.out)
+    table = lab_table(lab, options.out, Source(options.data))
+    print(table.to_markdown())
+    write_between(options.page, table.to_markdown())
+
+
+def read_lab(path: Path) -> Lab:
+    """Reads a lab's file."""
+    content = tomllib.loads(path.read_text())
+    rows = tuple(
+        Row(row["name"], tuple(row.get("options", ())), bool(row.get("ferplus", False)))
+        for row in content["rows"]
+    )
+    recipe = content["recipe"]
+    recipe = str(path.parent / recipe) if recipe.endswith(".toml") else recipe
+    return Lab(recipe, tuple(content["seeds"]), rows)
+
+
+def command(lab: Lab, row: Row, seed: int) -> list[str]:
+    """Returns the command of one training, without its data and its folder."""
+    return ["train", "--recipe", lab.recipe, "--seed", str(seed), *row.options]
+
+
+def train(lab: Lab, row: Row, seed: int, *, data: str, ferplus: str, out: Path) -> None:
+    """Trains one row with one seed, unless that is done; goes on where it was interrupted."""
+    run = run_of(out, row, seed)
+    if run.model.exists():
+        return
+    arguments = ["train", "--out", str(run.folder), "--resume"]
+    if not run.checkpoint.exists():
+        votes = ["--ferplus", ferplus] if row.ferplus else []
+        arguments = [*command(lab, row, seed), "--data", data, *votes, "--out", str(run.folder)]
+        arguments += ["--force"]
+    subprocess.run([sys.executable, "-m", "fer_edge", *arguments], check=True)
+
+
+def run_of(out: Path, row: Row, seed: int) -> Run:
+    """Returns where a row's training with a seed lies."""
+    return Run(out / f"{row.name.replace(' ', '-')}-{seed}")
+
+
+def lab_table(lab: Lab, out: Path, source: Source) -> Table:
+    """Returns the table of all rows; each but the first has its paired difference."""
+    split = load_dataset(source).split("validation")
+    outcomes = [outcome(lab, row, out, split.images) for row in lab.rows]
+    return Table(
+        f"Validation, n = {len(split)} images x {len(lab.seeds)} seeds",
+        ("change", "top-1 %", "by seed", "macro-F1 %", "difference, points", "", "minutes", "how"),
+        tuple(_cells(lab, o, outcomes[0], split.labels) for o in outcomes),
+        left=(0, 5, 7),
+    )
+
+
+def outcome(lab: Lab, row: Row, out: Path, images: NDArray[np.uint8]) -> Outcome:
+    """Returns what a row's trainings came to."""
+    runs = [run_of(out, row, seed) for seed in lab.seeds]
+    answers = [logits_of(load_network(run.model), images).argmax(axis=1) for run in runs]
+    seconds = [sum(float(e["elapsed_s"]) for e in _history(run)) for run in runs]
+    return Outcome(row, np.stack(answers), float(np.mean(seconds)) / 60)
+
+
+def paired_difference(right: NDArray[np.bool_], baseline: NDArray[np.bool_]) -> Interval:
+    """Returns the mean difference of two rows' hits, (seeds, n), image by image.
+
+    The interval is the normal one over images, each the mean over the seeds: it says what other
+    images would give, with these seeds.
+    """
+    difference = right.mean(axis=0) - baseline.mean(axis=0)
+    half = metrics.Z95 * float(difference.std(ddof=1)) / len(difference) ** 0.5
+    mean = float(difference.mean())
+    return Interval(mean, mean - half, mean + half, len(difference))
+
+
+def _cells(
+    lab: Lab, outcome: Outcome, baseline: Outcome, labels: NDArray[np.uint8]
+) -> tuple[str, ...]:
+    right, before = outcome.answers == labels, baseline.answers == labels
+    k = int(labels.max()) + 1
+    tables = [metrics.confusion_matrix(labels, answers, k) for answers in outcome.answers]
+    scores = [metrics.wilson_interval(int(hits.sum()), len(hits)) for hits in right]
+    value, low, high = np.mean([(s.value, s.low, s.high) for s in scores], axis=0)
+    mean = Interval(float(value), float(low), float(high), len(labels))
+    found = paired_difference(right, before)
+    first = outcome is baseline
+    verdict = "noise" if found.low <= 0 <= found.high else "better" if found.low > 0 else "worse"
+    return (
+        outcome.row.name,
+        percent(mean),
+        ", ".join(f"{100 * score.value:.1f}" for score in scores),
+        f"{100 * float(np.mean([metrics.macro_f1(table) for table in tables])):.1f}",
+        "" if first else _points(found),
+        "" if first else verdict,
+        f"{outcome.minutes:.1f}",
+        f"`{shlex.join(outcome.row.options)}`" if outcome.row.options else lab_name(lab),
+    )
+
+
+def lab_name(lab: Lab) -> str:
+    """Returns the recipe of a lab, for the table."""
+    return f"`--recipe {lab.recipe}`"
+
+
+def _points(difference: Interval) -> str:
+    value, low, high = (100 * x for x in (difference.value, difference.low, difference.high))
+    return f"{value:+.1f} ({low:+.1f} to {high:+.1f})"
+
+
+def _history(run: Run) -> Sequence[dict[str, str]]:
+    with run.history.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def write_between(page: Path, text: str) -> None:
+    """Replaces what stands between the marks of a page."""
+    before, _, rest = page.read_text().partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not end:
+        raise SystemExit(f"{page} has no marks {BEGIN} and {END}; the table was only printed.")
+    files.write_text(page, f"{before}{BEGIN}\n\n{text}\n{END}{after}")
+
+
+if __name__ == "__main__":
+    main()

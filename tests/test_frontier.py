@@ -1,0 +1,216 @@
+"""The frontier's picture: what is published has a source, what is ours has its split and n."""
+
+import dataclasses
+import itertools
+import json
+import re
+import shutil
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from fer_edge.bench import Timer, run_bench
+from fer_edge.catalog import SHIPPED
+from fer_edge.errors import ConfigError
+from fer_edge.plan import make_plan
+from fer_edge.plots import STYLES, Mark, Panel, draw_frontier
+from tests.load_script import load_script
+
+PUBLISHED = Path(__file__).parents[1] / "docs" / "published.toml"
+ROW = {
+    "name": '"a net"',
+    "accuracy_percent": "70.5",
+    "split": '"PrivateTest"',
+    "parameters": "60_000",
+    "by": '"authors"',
+    "source": '"arXiv:1"',
+}
+
+
+@pytest.fixture(scope="module")
+def frontier() -> ModuleType:
+    return load_script("frontier")
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A benchmark of the shipped int8 file, and of its bytes as a stranger's."""
+    folder = tmp_path_factory.mktemp("bench")
+    ours = SHIPPED / "small" / "int8.tflite"
+    shutil.copyfile(ours, folder / "stranger.tflite")
+    names = [str(ours), str(folder / "stranger.tflite")]
+    plan = make_plan(names, data="sample", split="validation")
+    done = run_bench(plan.candidates, plan.data, Timer(rounds=5, cold_start=False))
+    done.write(folder / "bench.json")
+    return folder / "bench.json"
+
+
+def toml_row(**changes: str | None) -> str:
+    fields = {key: value for key, value in (ROW | changes).items() if value is not None}
+    return "[[system]]\n" + "\n".join(f"{key} = {value}" for key, value in fields.items())
+
+
+def written_in(svg: Path) -> list[str]:
+    """Returns the texts of a picture: matplotlib draws them as paths, and notes each beside it."""
+    return re.findall(r"<!-- (.*?) -->", svg.read_text())
+
+
+def test_every_published_row_has_a_source_and_a_split(frontier: ModuleType) -> None:
+    systems = frontier.parse_published(PUBLISHED.read_text())
+    assert len({system.name for system in systems}) == len(systems) >= 15
+    for system in systems:
+        assert system.source.strip(), system.name
+        assert system.split == "PrivateTest", system.name
+        assert system.by in ("authors", "measured"), system.name
+        assert 50 < system.accuracy_percent < 77, system.name  # above, it is disputed or leaks
+    known = {system.name: system for system in systems}
+    assert known["EmoNeXt-XL"].accuracy_percent == 76.12
+    assert known["EmoNeXt-XL"].source == "arXiv:2501.08199"
+    assert known["EmoNeXt-XL"].parameters is None
+    assert known["big-XCEPTION"].parameters == 209_000
+    assert [s.name for s in systems if s.by == "measured"][-1] == "face-api 1.7.15"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param(toml_row(source=None), id="no source"),
+        pytest.param(toml_row(source='""'), id="an empty source"),
+        pytest.param(toml_row(split=None), id="no split"),
+        pytest.param(toml_row(split='"test"'), id="a split of other words"),
+        pytest.param(toml_row(accuracy_percent="0"), id="nothing"),
+        pytest.param(toml_row(accuracy_percent="170.5"), id="over a hundred"),
+        pytest.param(toml_row(accuracy_percent='"70"'), id="text for a number"),
+        pytest.param(toml_row(parameters='"many"'), id="a word for a number"),
+        pytest.param(toml_row(parameters="0"), id="no parameters"),
+        pytest.param(toml_row(flops="3"), id="an unknown field"),
+        pytest.param(toml_row(by='"a friend"'), id="an unknown reporter"),
+        pytest.param("title = 1", id="no system"),
+        pytest.param("system = 1", id="a number for a system"),
+        pytest.param("[[system", id="no TOML"),
+    ],
+)
+def test_a_row_that_cannot_be_traced_is_refused(text: str, frontier: ModuleType) -> None:
+    with pytest.raises(ConfigError):
+        frontier.parse_published(text)
+
+
+def test_a_row_may_leave_out_what_is_not_known(frontier: ModuleType) -> None:
+    [whole] = frontier.parse_published(toml_row())
+    assert (whole.accuracy_percent, whole.parameters) == (70.5, 60_000)
+    [bare] = frontier.parse_published(toml_row(parameters=None))
+    assert (bare.parameters, bare.size_bytes, bare.note) == (None, None, "")
+
+
+def test_a_benchmark_is_read(frontier: ModuleType, bench: Path) -> None:
+    document = json.loads(bench.read_text())
+    found = frontier.read_benchmark(f"small={bench}")
+    assert dict(found.split) == {
+        "source": "sample",
+        "sha256": document["data"]["sha256"],
+        "split": "validation",
+        "n": 280,
+    }
+    ours, stranger = found.results
+    assert (ours.name, ours.group, stranger.name, stranger.group) == (
+        "small int8",
+        "ours",
+        "stranger",
+        "peer",
+    )
+    top1 = document["results"][0]["evaluation"]["top1"]
+    assert ours.percent == 100 * top1["value"]
+    assert ours.percent_range == (100 * top1["low"], 100 * top1["high"])
+    invoke = document["results"][0]["latency"][0]
+    assert (invoke["what"], invoke["n_threads"]) == ("invoke", 1)
+    assert ours.timing.p50_ms == invoke["p50_ms"]["value"]
+    assert ours.size_bytes == (SHIPPED / "small" / "int8.tflite").stat().st_size
+    assert frontier.read_benchmark(str(bench)).results[0].name == "fer-edge int8"
+
+
+def test_of_several_models_each_keeps_its_name(frontier: ModuleType, bench: Path) -> None:
+    document = json.loads(bench.read_text())
+    row = document["results"][0]
+    variants = ("keras", "float32", "float16", "dynamic", "int8")
+    document["results"] = [{**row, "name": f"nano/{v}", "variant": v} for v in variants]
+    found = frontier.parse_benchmark(json.dumps(document), name="unused").results
+    assert [(r.name, r.group) for r in found] == [
+        ("nano float32", "ours in float32"),
+        ("nano int8", "ours"),
+    ]
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"schema_version": 2}', '{"schema_version": 1}'])
+def test_what_is_no_benchmark_is_refused(text: str, frontier: ModuleType) -> None:
+    with pytest.raises(ConfigError, match="Cannot read the benchmark"):
+        frontier.parse_benchmark(text)
+
+
+def test_a_benchmark_with_nothing_to_draw_is_refused(frontier: ModuleType, bench: Path) -> None:
+    document = json.loads(bench.read_text()) | {"results": []}
+    with pytest.raises(ConfigError, match="nothing to draw"):
+        frontier.parse_benchmark(json.dumps(document))
+
+
+def test_figures_of_different_splits_are_not_put_together(
+    frontier: ModuleType, bench: Path
+) -> None:
+    published = frontier.parse_published(toml_row())
+    one = frontier.read_benchmark(str(bench))
+    other = dataclasses.replace(one, split={**one.split, "split": "test"})
+    with pytest.raises(ConfigError, match="benchmarks of one split"):
+        frontier.make_panels([one, other], published)
+    mixed = [*published, dataclasses.replace(published[0], split="PublicTest")]
+    with pytest.raises(ConfigError, match="published figures of one split"):
+        frontier.make_panels([one], mixed)
+
+
+def test_the_picture_holds_every_label_and_says_what_it_shows(
+    frontier: ModuleType, bench: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "frontier.svg"
+    frontier.main([f"small={bench}", "--published", str(PUBLISHED), "--out", str(out)])
+    written = written_in(out)
+    for system in frontier.parse_published(PUBLISHED.read_text()):
+        label = f"{system.name} ({system.note})" if system.note else system.name
+        assert written.count(label) == 1, label
+    [ours, stranger] = frontier.read_benchmark(f"small={bench}").results
+    for timed in (ours, stranger):
+        assert timed.name + timed.timing.star in written
+    assert f"307 KiB · {ours.timing.p50_ms:.3g} ms{ours.timing.star}" in written
+    everything = "\n".join(written)
+    assert "fer-edge, int8: PublicTest (validation), n = 280, single crop" in everything
+    assert "published: PrivateTest, as their authors report" in everything
+    assert "parameters (log scale)" in everything
+    assert "not stated" in everything
+
+
+def test_labels_of_the_picture_do_not_overlap(
+    frontier: ModuleType, bench: Path, tmp_path: Path
+) -> None:
+    published = frontier.parse_published(PUBLISHED.read_text())
+    panels = frontier.make_panels([frontier.read_benchmark(str(bench))], published)
+    for panel, places in zip(panels, draw_frontier(panels, tmp_path / "f.svg"), strict=True):
+        assert len(places) == len(panel.marks)
+        for one, other in itertools.combinations(places, 2):
+            assert not one.box.meets(other.box, 0)
+            assert not one.box.holds(*other.anchor)
+
+
+def test_the_same_panels_give_the_same_bytes(tmp_path: Path) -> None:
+    marks = [
+        Mark("one", "ours", 65.0, 1e5, (63.0, 67.0)),
+        Mark("two", "published", 66.0, 2e6),
+        Mark("three", "published", 70.0, None),
+    ]
+    panel = Panel("A title", "parameters", {"ours": "ours"}, marks, "not stated")
+    for name in ("first", "second"):
+        draw_frontier([panel], tmp_path / f"{name}.svg")
+    first = (tmp_path / "first.svg").read_bytes()
+    assert first == (tmp_path / "second.svg").read_bytes()
+    assert b"<dc:date>" not in first
+
+
+def test_groups_are_told_apart_without_colours() -> None:
+    assert len({(style.marker, style.is_filled) for style in STYLES.values()}) == len(STYLES)

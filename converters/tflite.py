@@ -13,9 +13,11 @@
 A program of its own: files in, files and one JSON line out.
 
     uv run --script tflite.py --network deployed.keras --out DIR --variant float32 \
-        [--variant float16] [--variant dynamic] [--variant int8 --calibration images.npy]
+        [--variant float16] [--variant dynamic] \
+        [--variant int8 --calibration images.npy [--int8-network rounded.keras]]
 
-The network takes float32 (1, 48, 48, 1), 0-255, and answers probabilities. Every written model
+The network takes float32 (1, 48, 48, 1), 0-255, and answers probabilities; so does the one that
+int8 is made from where it is another, with its weights already on int8's grid. Every written model
 takes uint8; the int8 one is full integer and answers uint8, the others answer float32.
 `--variant saved_model` writes TensorFlow's SavedModel of the network.
 """
@@ -44,7 +46,7 @@ FLOAT_VARIANTS = ("float32", "float16", "dynamic")
 def main() -> int:
     """Converts, and prints what was written with which versions, as one line of JSON."""
     options = _parse_options()
-    network = keras.models.load_model(options.network, compile=False, safe_mode=True)
+    network = _load(options.network)
     options.out.mkdir(parents=True, exist_ok=True)
     written = []
     for variant in options.variant:
@@ -53,7 +55,10 @@ def main() -> int:
             written.append("saved_model")
             continue
         content = (
-            convert_int8(network, np.load(options.calibration, allow_pickle=False))
+            convert_int8(
+                _load(options.int8_network or options.network),
+                np.load(options.calibration, allow_pickle=False),
+            )
             if variant == "int8"
             else convert_float(network, variant)
         )
@@ -112,6 +117,10 @@ def representative_dataset(
     return lambda: ([image[None]] for image in sample)
 
 
+def _load(path: Path) -> keras.Model:
+    return keras.models.load_model(path, compile=False, safe_mode=True)
+
+
 def _converter(network: keras.Model) -> Any:
     """Returns TensorFlow's converter for a network, by way of a SavedModel."""
     folder = tempfile.mkdtemp(dir=os.environ.get("TMPDIR"))
@@ -123,6 +132,7 @@ def _parse_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n", maxsplit=1)[0])
     parser.add_argument("--network", type=Path, required=True, help="a deployed .keras network")
     parser.add_argument("--out", type=Path, required=True, help="folder for the results")
+    parser.add_argument("--int8-network", type=Path, help="another deployed network, for int8")
     parser.add_argument("--calibration", type=Path, help="uint8 (n, 48, 48) as .npy, for int8")
     parser.add_argument(
         "--variant",

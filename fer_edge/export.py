@@ -1,7 +1,7 @@
 """From a trained float network to checked model files and their manifest.
 
-float network -> fold (one place, checked) -> converter program -> contract checked -> int8's
-confidence measured -> manifest.
+float network -> fold (one place, checked) -> for int8 weights equalised and rounded -> converter
+program -> contract checked -> int8's confidence measured -> manifest.
 Everything is made in a temporary folder and moved into place when all of it is right.
 """
 
@@ -20,11 +20,8 @@ from fer_edge.calibration import CALIBRATION_SIZE, Calibration, check_agreement,
 from fer_edge.catalog import FLOAT_NETWORK, TFLITE_VARIANTS, Model
 from fer_edge.confidence import describe_confidence
 from fer_edge.contract import (
-    INPUT_SHAPE,
-    OUTPUT_SCALE,
     Artifact,
     Manifest,
-    TensorSpec,
     describe_file,
     has_manifest,
     write_manifest,
@@ -35,14 +32,14 @@ from fer_edge.data.sources import load_dataset
 from fer_edge.data.split import Source, Split
 from fer_edge.deploy import check_fold, fold
 from fer_edge.errors import ConversionError, OutputError
-from fer_edge.inspect import read_graph
 from fer_edge.keras_network import load_network
 from fer_edge.metrics import Interval
+from fer_edge.quantization import Rounding, analyze_int8, check_int8, prepare_int8
 from fer_edge.runs import training_provenance
 from fer_edge.runtime import Interpreter, runtime_version
+from fer_edge.sensitivity import Sensitivity
 
 DEPLOYED_NETWORK = "deployed.keras"
-UINT8_IMAGE = TensorSpec(INPUT_SHAPE, "uint8", 1.0, 0)
 
 
 @dataclass(frozen=True)
@@ -53,11 +50,16 @@ class Export:
         variants: Of `float16`, `dynamic`, `int8`, `saved_model`, `keras`; float32 always is.
         seed: Of the calibration sample.
         calibration_size: Images in it.
+        rounding: How int8's weights are rounded: `calibrated`, after their ranges are equalised,
+            so that the answers move least; or `nearest`, which is the converter's own.
+        analyze: Measure what int8 does to each layer.
     """
 
     variants: tuple[str, ...]
     seed: int = 0
     calibration_size: int = CALIBRATION_SIZE
+    rounding: Rounding = "calibrated"
+    analyze: bool = False
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,7 @@ class Exported:
         manifest: What it holds.
         fold_error: Largest difference of a probability between trained and deployed network.
         agreement: Of int8 with float, on the calibration sample; None without int8.
+        sensitivity: Of each layer to int8, where that was asked for.
     """
 
     folder: Path
@@ -77,6 +80,7 @@ class Exported:
     manifest: Manifest
     fold_error: float
     agreement: Interval | None = None
+    sensitivity: tuple[Sensitivity, ...] = ()
 
 
 def export_model(
@@ -122,7 +126,12 @@ def export_model(
     error = check_fold(network, deployed, faces[:64])
     with files.replacing(folder) as target:
         target.mkdir()
-        versions = _convert(deployed, export.variants, calibration, target, say)
+        for_int8, sensitivity = deployed, tuple[Sensitivity, ...]()
+        if calibration:
+            for_int8 = prepare_int8(deployed, calibration.images, export.rounding, say)
+        if calibration and export.analyze:
+            sensitivity = analyze_int8(deployed, for_int8, calibration.images, target, say)
+        versions = _convert(deployed, for_int8, export.variants, calibration, target, say)
         agreement = _check_int8_answers(target, calibration)
         confidence = _measure_confidence(target, validation, say)
         if model.run is None:  # a run has its network; elsewhere the export stands alone
@@ -137,34 +146,19 @@ def export_model(
                 "program": "tflite.py",
                 "fer_edge": __version__,
                 "runtime": runtime_version(),
+                **({"int8_rounding": export.rounding} if calibration else {}),
                 **versions,
             },
             confidence=confidence,
         )
         write_manifest(target, manifest)
     named = str(model.run.folder if model.run else folder)
-    return Exported(folder, named, manifest, error, agreement)
-
-
-def check_int8(content: bytes, n_classes: int) -> None:
-    """Raises ConversionError unless a model is integer throughout and keeps the contract."""
-    if floating := read_graph(content).not_integer():
-        raise ConversionError(
-            f"Expected every operator in int8, found floating point in {', '.join(floating[:5])}. "
-            "Replace the layer, or export --float16 or --dynamic instead."
-        )
-    interpreter = Interpreter(content)
-    wanted_output = TensorSpec((1, n_classes), "uint8", OUTPUT_SCALE, 0)
-    for name, found, expected in (
-        ("input", interpreter.input, UINT8_IMAGE),
-        ("output", interpreter.output, wanted_output),
-    ):
-        if found != expected:
-            raise ConversionError(f"Expected the {name} {expected}, found {found}.")
+    return Exported(folder, named, manifest, error, agreement, sensitivity)
 
 
 def _convert(
     deployed: Any,
+    for_int8: Any,
     variants: Sequence[str],
     calibration: Calibration | None,
     target: Path,
@@ -175,11 +169,13 @@ def _convert(
     say(f"converting to {', '.join(converted)}")
     with tempfile.TemporaryDirectory() as scratch:
         network, images = Path(scratch) / DEPLOYED_NETWORK, Path(scratch) / "calibration.npy"
+        network_for_int8 = Path(scratch) / "for_int8.keras"
         deployed.save(network)
         arguments = ["--network", str(network), "--out", str(target)]
         if calibration:
             np.save(images, calibration.images)
-            arguments += ["--calibration", str(images)]
+            for_int8.save(network_for_int8)
+            arguments += ["--calibration", str(images), "--int8-network", str(network_for_int8)]
         for variant in converted:
             arguments += ["--variant", variant]
         answer = run_converter("tflite", arguments, say=say)

@@ -33,6 +33,7 @@ from fer_edge.gates import Verdict
 from fer_edge.history import Epoch
 from fer_edge.improvement import Improvement
 from fer_edge.model_cost import LayerCost
+from fer_edge.quantization import PICTURE, TABLE
 from fer_edge.quickstart import Quickstart, Steps
 from fer_edge.tables import Table
 from fer_edge.train import Listener
@@ -214,6 +215,10 @@ def show_export(done: Exported) -> None:
     )
     title = f"{done.folder} (fold checked on 64 faces: largest change {done.fold_error:.1e})"
     show_table(Table(title, ("file", "size", "SHA-256"), rows))
+    if done.sensitivity:
+        n = done.manifest.calibration["n"]
+        show_table(tables.sensitivity_table(done.sensitivity, n))
+        say(f"Every layer: {done.folder / TABLE}, drawn in {done.folder / PICTURE}")
     if done.agreement:
         percent, n = tables.percent(done.agreement), done.agreement.n
         say(f"int8 has float's answer on {percent}% of {n} calibration images of the train split")

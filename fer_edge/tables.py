@@ -7,6 +7,7 @@ from fer_edge.bench import Bench, Latency, Result, What
 from fer_edge.improvement import Improvement
 from fer_edge.metrics import Interval
 from fer_edge.model_cost import LayerCost
+from fer_edge.sensitivity import Sensitivity
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,33 @@ def size(size_bytes: int) -> str:
 def milliseconds(value: float | None) -> str:
     """Returns a time with three significant digits; a dash where there is none."""
     return "–" if value is None else f"{value:#.3g}".rstrip(".")
+
+
+def sensitivity_table(found: Sequence[Sensitivity], n: int, shown: int = 10) -> Table:
+    """Returns what minds 8 bits most.
+
+    Args:
+        found: Everything that is quantized.
+        n: Training images that it was measured on.
+        shown: How many rows.
+    """
+    total, *rest = found
+    most = sorted(rest, key=lambda row: row.trained.change, reverse=True)[:shown]
+    rows = tuple(
+        (
+            row.trained.layer,
+            row.trained.part,
+            f"{100 * row.trained.change:.3f}",
+            f"{100 * row.exported.change:.3f}" if row.exported else "–",
+        )
+        for row in (total, *most)
+    )
+    columns = ("layer", "part", "as trained", "as exported")
+    title = (
+        f"what 8 bits change, one thing at a time: mean change of a probability, points "
+        f"({len(most)} of {len(rest)}; {n} calibration images of the train split)"
+    )
+    return Table(title, columns, rows, left=(0, 1))
 
 
 def bench_tables(bench: Bench) -> list[Table]:

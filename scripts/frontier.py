@@ -15,11 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from frontier_plot import Group, Mark, Panel, Side, draw_frontier
+
 from fer_edge import files
 from fer_edge.bench import SCHEMA_VERSION, UNSTABLE_SPREAD
 from fer_edge.catalog import TFLITE_VARIANTS
 from fer_edge.errors import ConfigError
-from fer_edge.plots import Group, Mark, Panel, draw_frontier
 
 SPLIT_TITLES = {"train": "Training", "validation": "PublicTest", "test": "PrivateTest"}
 STAR = f"* samples spread over {UNSTABLE_SPREAD:.0%}"
@@ -41,6 +42,7 @@ class Published:
         parameters: None where no source gives a number.
         size_bytes: Of its file, where known.
         note: What makes it another kind of figure than the rest.
+        label: Side of the point where its name stands.
     """
 
     name: str
@@ -51,6 +53,7 @@ class Published:
     parameters: int | None = None
     size_bytes: int | None = None
     note: str = ""
+    label: Side = "right"
 
 
 @dataclass(frozen=True)
@@ -162,6 +165,8 @@ def _check(system: Published) -> None:
     percent, n_parameters = system.accuracy_percent, system.parameters
     if not (isinstance(percent, int | float) and 0 < percent < 100):
         raise ConfigError(f"Expected a percentage between 0 and 100, found {system}.")
+    if system.label not in get_args(Side):
+        raise ConfigError(f"Expected a label {', '.join(get_args(Side))}, found {system}.")
     if n_parameters is not None and not (isinstance(n_parameters, int) and n_parameters > 0):
         raise ConfigError(f"Expected a number of parameters or none, found {system}.")
 
@@ -243,11 +248,18 @@ def _size_panel(
     benchmarks: Sequence[Benchmark], published: Sequence[Published], ours: str, theirs: str
 ) -> Panel:
     """Returns accuracy against parameters: our int8 files beside the published systems."""
+    mine = [r for benchmark in benchmarks for r in benchmark.results if r.group == "ours"]
+    least = min(result.n_parameters for result in mine)
     marks = [
-        Mark(_size_label(result), "ours", result.percent, result.n_parameters, result.percent_range)
-        for benchmark in benchmarks
-        for result in benchmark.results
-        if result.group == "ours"
+        Mark(
+            _size_label(result),
+            "ours",
+            result.percent,
+            result.n_parameters,
+            result.percent_range,
+            side="below" if result.n_parameters == least else "left",
+        )
+        for result in mine
     ]
     marks += [
         Mark(
@@ -255,6 +267,7 @@ def _size_panel(
             "peer" if system.by == "measured" else "published",
             system.accuracy_percent,
             system.parameters,
+            side=system.label,
         )
         for system in published
     ]

@@ -14,6 +14,8 @@ def load_script(name: str) -> ModuleType:
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
+    if str(SCRIPTS) not in sys.path:
+        sys.path.append(str(SCRIPTS))  # where a script finds its neighbours
     sys.modules[spec.name] = module  # dataclasses look themselves up there
     spec.loader.exec_module(module)
     return module

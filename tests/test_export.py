@@ -19,10 +19,11 @@ from fer_edge.contract import INPUT_SHAPE, TensorSpec, read_manifest
 from fer_edge.data.sample import sample_dataset
 from fer_edge.data.split import Dataset
 from fer_edge.errors import ConversionError, ModelFormatError, OutputError
-from fer_edge.export import Export, _measure_confidence, check_int8, export_model
+from fer_edge.export import Export, _measure_confidence, export_model
 from fer_edge.inspect import read_graph
 from fer_edge.keras_network import load_model, logits_of
 from fer_edge.metrics import softmax
+from fer_edge.quantization import check_int8
 from fer_edge.runs import Run
 from fer_edge.runtime import Interpreter
 from tests.test_model import with_lived_in_norms

@@ -5,6 +5,7 @@ import itertools
 import json
 import re
 import shutil
+import sys
 from pathlib import Path
 from types import ModuleType
 
@@ -14,7 +15,6 @@ from fer_edge.bench import Timer, run_bench
 from fer_edge.catalog import SHIPPED
 from fer_edge.errors import ConfigError
 from fer_edge.plan import make_plan
-from fer_edge.plots import STYLES, Mark, Panel, draw_frontier
 from tests.load_script import load_script
 
 PUBLISHED = Path(__file__).parents[1] / "docs" / "published.toml"
@@ -85,6 +85,7 @@ def test_every_published_row_has_a_source_and_a_split(frontier: ModuleType) -> N
         pytest.param(toml_row(parameters='"many"'), id="a word for a number"),
         pytest.param(toml_row(parameters="0"), id="no parameters"),
         pytest.param(toml_row(flops="3"), id="an unknown field"),
+        pytest.param(toml_row(label='"behind"'), id="a side of other words"),
         pytest.param(toml_row(by='"a friend"'), id="an unknown reporter"),
         pytest.param("title = 1", id="no system"),
         pytest.param("system = 1", id="a number for a system"),
@@ -190,27 +191,31 @@ def test_labels_of_the_picture_do_not_overlap(
     frontier: ModuleType, bench: Path, tmp_path: Path
 ) -> None:
     published = frontier.parse_published(PUBLISHED.read_text())
-    panels = frontier.make_panels([frontier.read_benchmark(str(bench))], published)
-    for panel, places in zip(panels, draw_frontier(panels, tmp_path / "f.svg"), strict=True):
-        assert len(places) == len(panel.marks)
-        for one, other in itertools.combinations(places, 2):
-            assert not one.box.meets(other.box, 0)
-            assert not one.box.holds(*other.anchor)
-
-
-def test_the_same_panels_give_the_same_bytes(tmp_path: Path) -> None:
-    marks = [
-        Mark("one", "ours", 65.0, 1e5, (63.0, 67.0)),
-        Mark("two", "published", 66.0, 2e6),
-        Mark("three", "published", 70.0, None),
+    panels = frontier.make_panels([frontier.read_benchmark(f"small={bench}")], published)
+    boxes = [
+        text.get_window_extent() for text in frontier.draw_frontier(panels, tmp_path / "f.svg")[0]
     ]
-    panel = Panel("A title", "parameters", {"ours": "ours"}, marks, "not stated")
+    assert len(boxes) == len(panels[0].marks)
+    for one, other in itertools.combinations(boxes, 2):
+        assert not one.overlaps(other)
+
+
+def test_the_same_panels_give_the_same_bytes(frontier: ModuleType, tmp_path: Path) -> None:
+    plot = sys.modules["frontier_plot"]
+    marks = [
+        plot.Mark("one", "ours", 65.0, 1e5, (63.0, 67.0)),
+        plot.Mark("two", "published", 66.0, 2e6),
+        plot.Mark("three", "published", 70.0, None),
+    ]
+    panel = plot.Panel("A title", "parameters", {"ours": "ours"}, marks, "not stated")
     for name in ("first", "second"):
-        draw_frontier([panel], tmp_path / f"{name}.svg")
+        frontier.draw_frontier([panel], tmp_path / f"{name}.svg")
     first = (tmp_path / "first.svg").read_bytes()
     assert first == (tmp_path / "second.svg").read_bytes()
     assert b"<dc:date>" not in first
 
 
+@pytest.mark.usefixtures("frontier")
 def test_groups_are_told_apart_without_colours() -> None:
-    assert len({(style.marker, style.is_filled) for style in STYLES.values()}) == len(STYLES)
+    styles = sys.modules["frontier_plot"].STYLES.values()
+    assert len({(style.marker, style.is_filled) for style in styles}) == len(styles)

@@ -1,11 +1,14 @@
 """`fer-edge export`: a float network in, checked model files and their manifest out."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from fer_edge.cli.options import Detect, FerPlus, Force, Labels, Seed, chosen_source
+from fer_edge.errors import ConfigError
+
+Rounding = Literal["calibrated", "nearest"]
 
 
 def export(
@@ -37,13 +40,31 @@ def export(
     calibration_size: Annotated[
         int, typer.Option(help="Training images that int8 is calibrated on.", min=1)
     ] = 500,
+    rounding: Annotated[
+        Rounding,
+        typer.Option(
+            help="Of int8's weights: calibrated moves the layers' answers least; nearest is the "
+            "converter's own."
+        ),
+    ] = "calibrated",
+    analyze: Annotated[
+        bool,
+        typer.Option(
+            "--analyze",
+            help="Measure what int8 does to each layer: a table and sensitivity.png. With --int8.",
+        ),
+    ] = False,
     seed: Seed = 0,
     force: Force = False,
 ) -> None:
     """Export a network to TensorFlow Lite; float32 always, the others as asked for.
 
     Example: `fer-edge export runs/mine --int8 --float16`
+
+    Example: `fer-edge export runs/mine --int8 --analyze`
     """
+    if analyze and not int8:
+        raise ConfigError("--analyze measures what int8 does to each layer. Add --int8.")
     from fer_edge import report
     from fer_edge.catalog import find_source
     from fer_edge.export import Export, export_model
@@ -56,7 +77,8 @@ def export(
         "saved_model": saved_model,
         "keras": keras,
     }
-    wanted = Export(tuple(name for name, flag in flags.items() if flag), seed, calibration_size)
+    variants = tuple(name for name, flag in flags.items() if flag)
+    wanted = Export(variants, seed, calibration_size, rounding, analyze)
     source = chosen_source(data, detect, ferplus, labels)
     with report.working(f"exporting {found.name}") as say:
         done = export_model(found, wanted, data=source, folder=out, force=force, say=say)

@@ -129,7 +129,7 @@ def _draw_panel(axis: Any, panel: Panel) -> None:
     for mark in panel.marks:
         _draw_mark(axis, mark, panel.x_of(mark))
     low, high = panel.known_range
-    left, right = low / 4, high * 2
+    left, right = low / 4, high * 1.6
     ticks = _round_numbers(left, right)
     names = [_short(tick) for tick in ticks]
     if any(mark.x is None for mark in panel.marks):

@@ -1,0 +1,77 @@
+"""The recipe lab: rows are compared image by image, and what is trained is not trained again."""
+
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+
+from tests.load_script import load_script
+
+ROOT = Path(__file__).parents[1]
+PAGE = "# Title\n\n<!-- lab: begin -->\nold\n<!-- lab: end -->\n\nrest\n"
+
+
+@pytest.fixture(scope="module")
+def lab() -> ModuleType:
+    return load_script("lab")
+
+
+def test_the_ablations_rows_differ_in_one_thing(lab: ModuleType) -> None:
+    read = lab.read_lab(ROOT / "docs" / "ablation.toml")
+    assert len(read.seeds) >= 2
+    assert Path(read.recipe) == ROOT / "docs" / "lab.toml"
+    assert read.rows[0].options == ()
+    assert len({row.options for row in read.rows}) == len({row.name for row in read.rows}) >= 10
+
+
+def test_the_difference_is_taken_image_by_image(lab: ModuleType) -> None:
+    baseline = np.array([[True] * 60 + [False] * 40] * 2)
+    row = baseline.copy()
+    row[:, 60:70] = True  # ten images more, with both seeds
+    found = lab.paired_difference(row, baseline)
+    assert found.value == pytest.approx(0.1)
+    # Ten of a hundred differ by one: the deviation is 0.3015, and the half width 1.96 tenths of it.
+    assert (found.low, found.high) == pytest.approx((0.1 - 0.0591, 0.1 + 0.0591), abs=1e-4)
+    shuffled = np.roll(baseline, 40, axis=1)  # as many hits, on other images
+    assert lab.paired_difference(shuffled, baseline).value == 0
+    assert lab.paired_difference(shuffled, baseline).high > 0.1
+
+
+def test_a_lab_writes_its_table_and_goes_on_where_it_was(
+    lab: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = (
+        'recipe = "quickstart"\nseeds = [0]\n[[rows]]\nname = "short"\n'
+        'options = ["--set", "epochs=1"]\n[[rows]]\nname = "long"\n'
+        'options = ["--set", "epochs=3"]\n'
+    )
+    (tmp_path / "rows.toml").write_text(rows)
+    page = tmp_path / "page.md"
+    page.write_text(PAGE)
+    arguments = ["lab", str(tmp_path / "rows.toml"), "--data", "sample"]
+    arguments += ["--out", str(tmp_path / "out"), "--page", str(page)]
+    monkeypatch.setattr("sys.argv", arguments)
+    lab.main()
+    text = page.read_text()
+    assert text.startswith("# Title\n\n<!-- lab: begin -->\n")
+    assert text.endswith("<!-- lab: end -->\n\nrest\n")
+    assert "old" not in text
+    assert "Validation, n = 280 images x 1 seeds" in text
+    [short, long] = [line for line in text.splitlines() if line.startswith(("| short", "| long"))]
+    assert long.split("|")[6].strip() in ("better", "noise", "worse")
+    assert "`--set epochs=3`" in long
+    assert short.split("|")[5].strip() == ""
+    trained = {path: path.stat().st_mtime_ns for path in tmp_path.glob("out/*/model.keras")}
+    assert {path.parent.name for path in trained} == {"short-0", "long-0"}
+    lab.main()
+    assert trained == {path: path.stat().st_mtime_ns for path in trained}
+    assert page.read_text() == text
+
+
+def test_a_page_without_marks_is_left_alone(lab: ModuleType, tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("nothing here")
+    with pytest.raises(SystemExit, match="no marks"):
+        lab.write_between(page, "a table")
+    assert page.read_text() == "nothing here"

@@ -112,8 +112,10 @@ def with_weights(deployed: keras.Model, steps: list[Step]) -> keras.Model:
 
 
 def has_kernel(step: Step) -> bool:
-    """Tells whether a step multiplies by weights."""
-    return bool(getattr(step.layer, "weights", None))
+    """Tells whether a step multiplies by a kernel and adds a bias."""
+    layers = import_keras().layers
+    kinds = (layers.Conv2D, layers.DepthwiseConv2D, layers.Dense)
+    return isinstance(step.layer, kinds) and bool(step.layer.use_bias)
 
 
 def is_depthwise(layer: Any) -> bool:

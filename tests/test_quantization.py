@@ -121,6 +121,15 @@ def test_equalising_leaves_the_function_and_evens_the_ranges(small: Any) -> None
     assert after["layer5_expand_relu"][had_room].max() < 6
 
 
+@pytest.mark.parametrize("arch", ["nano", "elu-cnn"])
+def test_what_int8_is_made_from_answers_like_the_network(arch: str) -> None:
+    """With a batch-norm that cannot be folded, too."""
+    deployed = fold(with_lived_in_norms(arch))
+    prepared = prepare_int8(deployed, FACES, "calibrated", print)
+    before, after = (deployed_probabilities(model, FACES[:40]) for model in (deployed, prepared))
+    assert np.abs(before - after).mean() < 0.2 * np.abs(before - before.mean(axis=0)).mean()
+
+
 def test_what_is_added_shares_its_factors(small: Any) -> None:
     groups = [{step.name for step in group.members} for group in find_groups(trace(small))]
     assert {

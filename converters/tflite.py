@@ -36,11 +36,14 @@ os.environ["KERAS_BACKEND"] = "tensorflow"
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 
+import flatbuffers
 import keras
 import numpy as np
 import tensorflow as tf
+from tensorflow.lite.python import schema_py_generated as schema
 
 FLOAT_VARIANTS = ("float32", "float16", "dynamic")
+WEIGHTS_ALIGNMENT = 16  # bytes, of the buffers in TensorFlow Lite's schema
 
 
 def main() -> int:
@@ -101,7 +104,38 @@ def convert_int8(network: keras.Model, images: np.ndarray[Any, np.dtype[np.uint8
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
     converter.inference_input_type = tf.uint8
     converter.inference_output_type = tf.uint8
-    return bytes(converter.convert())
+    return share_vectors(bytes(converter.convert()))
+
+
+def share_vectors(content: bytes) -> bytes:
+    """Returns the same model with equal vectors stored once.
+
+    A quantized channel costs 28 bytes beside its weights, 16 of them zero points that are all 0: a
+    tenth of a small file. Readers follow offsets, and need not know that some are the same.
+    """
+    model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(content, 0))
+    builder = _SharingBuilder(len(content))
+    builder.Finish(model.Pack(builder), b"TFL3")
+    return bytes(builder.Output())
+
+
+class _SharingBuilder(flatbuffers.Builder):  # type: ignore[misc]
+    """Writes a vector of numbers once; weights stay apart, and aligned as the schema asks."""
+
+    def __init__(self, initial_size: int) -> None:
+        super().__init__(initial_size)
+        self._written: dict[tuple[str, bytes], int] = {}
+
+    def CreateNumpyVector(self, x: np.ndarray[Any, Any]) -> int:
+        if x.dtype == np.uint8:
+            self.StartVector(1, len(x), WEIGHTS_ALIGNMENT)
+            self.head -= len(x)
+            self.Bytes[self.head : self.head + len(x)] = x.tobytes()
+            return int(self.EndVector())
+        key = x.dtype.str, x.tobytes()
+        if key not in self._written:
+            self._written[key] = int(super().CreateNumpyVector(x))
+        return self._written[key]
 
 
 def representative_dataset(

@@ -65,6 +65,28 @@ def test_weights_are_quantized_per_channel(exported: Run) -> None:
         assert len(kernel.quantization.scale) == kernel.shape[axis] >= 16
 
 
+def test_int8_stores_equal_vectors_once(exported: Run) -> None:
+    import flatbuffers
+    from ai_edge_litert import schema_py_generated as schema
+
+    content = (exported.export / "int8.tflite").read_bytes()
+    model = schema.Model.GetRootAs(content, 0)
+    builder = flatbuffers.Builder()
+    builder.Finish(schema.ModelT.InitFromObj(model).Pack(builder), b"TFL3")
+    repeated = bytes(builder.Output())
+    assert len(content) < 0.9 * len(repeated)
+    images = sample_dataset(n_per_class=(1, 1, 10)).split("test").images[..., None]
+    ours, theirs = (Interpreter(each).probabilities(images) for each in (content, repeated))
+    np.testing.assert_array_equal(ours, theirs)
+
+    start = np.frombuffer(content, np.uint8).ctypes.data
+    weights = [model.Buffers(i).DataAsNumpy() for i in range(model.BuffersLength())]
+    offsets = [array.ctypes.data - start for array in weights if isinstance(array, np.ndarray)]
+    assert len(offsets) > 20
+    assert len(set(offsets)) == len(offsets)  # no two layers share weights
+    assert {offset % 16 for offset in offsets} == {0}
+
+
 @pytest.mark.parametrize(
     ("variant", "tolerance"),
     [

@@ -1,5 +1,6 @@
 """From what a user names to model files: a shipped model, a run, an export folder or one file."""
 
+import platform
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from fer_edge.runs import Run
 
 SHIPPED = Path(__file__).resolve().parent / "models"
 FLOAT_NETWORK = "float.keras"
+BOARDS = ("aarch64", "armv7l", "armv6l")  # as Linux names the processors of small boards
 TFLITE_VARIANTS = ("float32", "float16", "dynamic", "int8")
 
 
@@ -78,6 +80,12 @@ class Model:
             f"{self.name} has no {variant} model; it has: {have}. "
             f"Make it with: fer-edge export {source} --{variant}"
         )
+
+
+def default_model() -> str:
+    """Returns the shipped model that suits this machine: `small` on an ARM board, else `base`."""
+    suits = "small" if platform.machine() in BOARDS else "base"
+    return suits if suits in shipped_names() else "small"
 
 
 def shipped_names() -> list[str]:

@@ -1,11 +1,13 @@
 """The models that ship: what their manifests say is what they are, and what they can do."""
 
 import json
+import platform
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from fer_edge import catalog
 from fer_edge.bench import Timer, run_bench
 from fer_edge.catalog import SHIPPED, find_model, find_source, shipped_names
 from fer_edge.contract import EMOTIONS, INPUT_SHAPE, TensorSpec
@@ -25,6 +27,20 @@ INT8_LIMIT_KIB = {"nano": 100, "small": 384, "base": 1024}
 def test_small_ships() -> None:
     assert "small" in shipped_names()
     assert "small" in shipped_recipes()
+
+
+@pytest.mark.parametrize(
+    ("machine", "suits"),
+    [("x86_64", "base"), ("arm64", "base"), ("aarch64", "small"), ("armv7l", "small")],
+)
+def test_a_machine_gets_the_model_that_suits_it(
+    machine: str, suits: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(platform, "machine", lambda: machine)
+    monkeypatch.setattr(catalog, "shipped_names", lambda: ["base", "nano", "small"])
+    assert catalog.default_model() == suits
+    monkeypatch.setattr(catalog, "shipped_names", lambda: ["nano", "small"])
+    assert catalog.default_model() == "small"
 
 
 @pytest.mark.parametrize("name", shipped_names())

@@ -14,8 +14,14 @@ def predict(
     ],
     *,
     model: Annotated[
-        str, typer.Option("--model", "-m", help="A shipped name, a run, or a .tflite file.")
-    ] = "small",
+        str | None,
+        typer.Option(
+            "--model",
+            "-m",
+            help="A shipped name, a run, or a .tflite file.",
+            show_default="base; small on ARM boards",
+        ),
+    ] = None,
     detector: Annotated[
         str, typer.Option(help="haar, yunet:PATH, or none (the picture is a face).")
     ] = "haar",
@@ -38,8 +44,9 @@ def predict(
     Example: `fer-edge predict photo.jpg --save annotated`
     """
     from fer_edge import predictor, show_faces
+    from fer_edge.catalog import default_model
 
-    opened = predictor.open_predictor(model, detector)
+    opened = predictor.open_predictor(model or default_model(), detector)
     copies = predictor.SavedCopies(save, force=force) if save else None
     skipped: list[predictor.Skipped] = []
     pictures = predictor.walk_pictures(paths, every_s=every, strict=strict, skip=skipped.append)

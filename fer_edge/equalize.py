@@ -1,11 +1,12 @@
-"""Weight-range equalisation: channels that share an int8 step are given ranges of like size.
+"""Range equalisation: channels that share an int8 scale are given ranges of like size.
 
-A tensor's channels are quantized in one step, so one wide channel makes the steps of all the others
-coarse. A positive factor a channel can be multiplied into the kernels that make a tensor and taken
+A tensor's channels are quantized with one scale, so one wide channel leaves few levels to the
+others. A positive factor a channel can be multiplied into the kernels that make a tensor and taken
 out of those that read it, without a change of the function: through ReLU too, and through ReLU6 as
 long as nothing new reaches its 6.
-Source: Nagel et al., Data-Free Quantization Through Weight Equalization and Bias Correction,
-arXiv:1906.04721, section 4.1.
+Source of that identity: Nagel et al., Data-Free Quantization Through Weight Equalization and Bias
+Correction, arXiv:1906.04721, section 4.1. There the kernels' ranges are balanced; here those of
+the activations are, on the calibration sample.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from fer_edge.keras_network import import_keras
 from fer_edge.layerwise import (
     Step,
     as_input,
+    channel_axes,
     has_kernel,
     is_depthwise,
     run_steps,
@@ -32,8 +34,8 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 
-MARGIN = 1.05  # of room that is left under ReLU6's 6, for images that the sample lacks
-LARGEST = 64.0  # factor under ReLU6: a channel that is all but silent stays small
+MARGIN = 1.3  # of room that is left under ReLU6's 6, for images that the sample lacks
+SILENT = 0.2  # of a largest magnitude: the sample hardly shows such a channel, so it is left alone
 SMALLEST_SHARE = 0.02  # of the widest channel's range: what is below is scaled like this
 
 
@@ -54,27 +56,39 @@ class Group:
         """The members that have a kernel."""
         return [step for step in self.members if has_kernel(step)]
 
+    @property
+    def cap(self) -> float | None:
+        """What the members' ReLUs are clipped at; None without one that clips."""
+        caps = [
+            step.layer.max_value
+            for step in self.members
+            if isinstance(step.layer, import_keras().layers.ReLU)
+        ]
+        return min((float(cap) for cap in caps if cap is not None), default=None)
+
 
 def equalize(deployed: keras.Model, images: NDArray[np.uint8]) -> keras.Model:
     """Returns the same function with channels of like range.
 
-    Where ReLU6 stands before a depthwise kernel, channels grow until they reach its 6; what blocks
-    hand on to each other is scaled by the inverse root of each channel's share of the widest.
+    Where a clipped ReLU stands before a depthwise kernel, channels grow until they nearly reach
+    its cap; what is not clipped is scaled by the inverse root of each channel's share of the
+    widest. On images whose activations are over `MARGIN` times the sample's, a channel that has
+    grown is clipped a little earlier than before.
 
     Args:
         deployed: float32 (1, 48, 48, 1) to probabilities, batch-norm folded; left as it is.
         images: The calibration sample, uint8 (n, 48, 48).
     """
     steps = trace(deployed)
-    reach = channel_reach(steps, images)
+    largest = max_magnitudes(steps, images)
     for group in find_groups(steps):
-        factors = _factors(group, reach)
+        factors = _factors(group, largest)
         if factors is None:
             continue
         for step in group.producers:
             kernel, bias = step.layer.get_weights()
-            wide = factors[:, None] if is_depthwise(step.layer) else factors
-            step.layer.set_weights([kernel * wide, bias * factors])
+            by_channel = factors[:, None] if is_depthwise(step.layer) else factors
+            step.layer.set_weights([kernel * by_channel, bias * factors])
         for step in group.consumers:
             kernel, bias = step.layer.get_weights()
             step.layer.set_weights([kernel / factors[:, None], bias])
@@ -104,33 +118,38 @@ def find_groups(steps: list[Step]) -> list[Group]:
     return groups
 
 
-def channel_reach(steps: list[Step], images: NDArray[np.uint8]) -> dict[str, Floats]:
+def max_magnitudes(steps: list[Step], images: NDArray[np.uint8]) -> dict[str, Floats]:
     """Returns (channels,) for each step: the largest magnitude that images, uint8, give it."""
-    reach = {}
+    ops = import_keras().ops
+    largest = {}
 
     def visit(step: Step, *inputs: Any, **options: Any) -> Any:
         answer = step.layer(*inputs, **options)
-        values = np.abs(np.asarray(import_keras().ops.convert_to_numpy(answer), np.float64))
-        reach[step.name] = values.max(axis=tuple(range(values.ndim - 1)))
+        top = ops.max(ops.abs(answer), axis=channel_axes(answer))
+        largest[step.name] = np.asarray(ops.convert_to_numpy(top), np.float64)
         return answer
 
     run_steps(steps, as_input(images), visit)
-    return reach
+    return largest
 
 
-def _factors(group: Group, reach: dict[str, Floats]) -> Floats | None:
+def _factors(group: Group, largest: dict[str, Floats]) -> Floats | None:
     """Returns (channels,) factors over zero; None where a group is better left alone."""
-    clipped = [s for s in group.members if isinstance(s.layer, import_keras().layers.ReLU)]
-    if clipped:
+    relu = import_keras().layers.ReLU
+    if group.cap is not None:
         if not all(is_depthwise(step.layer) for step in group.consumers):
             return None
-        top = np.max([reach[step.name] for step in clipped], axis=0)
-        return np.asarray(np.clip(6.0 / MARGIN / np.maximum(top, 1e-6), 1.0, LARGEST))
-    shares = [reach[s.name] / max(reach[s.name].max(), 1e-6) for s in group.members]
+        clipped = [largest[step.name] for step in group.members if isinstance(step.layer, relu)]
+        top = np.max(clipped, axis=0)
+        room = np.maximum(group.cap / MARGIN / np.maximum(top, SILENT), 1.0)
+        return np.where(top < SILENT, 1.0, room)
+    shares = [largest[s.name] / max(largest[s.name].max(), 1e-6) for s in group.members]
     return np.asarray(np.maximum(np.max(shares, axis=0), SMALLEST_SHARE) ** -0.5)
 
 
 def _passes_on(step: Step) -> bool:
     """Tells whether a step's channels keep a factor that its inputs' channels have."""
-    layers = import_keras().layers
-    return isinstance(step.layer, layers.ReLU | layers.Add | layers.GlobalAveragePooling2D)
+    layer, layers = step.layer, import_keras().layers
+    if isinstance(layer, layers.ReLU):
+        return not layer.negative_slope and not layer.threshold
+    return isinstance(layer, layers.Add | layers.GlobalAveragePooling2D | layers.MaxPooling2D)

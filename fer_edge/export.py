@@ -7,7 +7,7 @@ Everything is made in a temporary folder and moved into place when all of it is 
 
 import shutil
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,9 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_edge import __version__, files
-from fer_edge.calibration import CALIBRATION_SIZE, Calibration, check_agreement, pick_calibration
+from fer_edge.calibration import CALIBRATION_SIZE, Calibration, pick_calibration
 from fer_edge.catalog import FLOAT_NETWORK, TFLITE_VARIANTS, Model
-from fer_edge.confidence import describe_confidence
 from fer_edge.contract import (
     Artifact,
     Manifest,
@@ -31,15 +30,23 @@ from fer_edge.data.sample import sample_dataset
 from fer_edge.data.sources import load_dataset
 from fer_edge.data.split import Source, Split
 from fer_edge.deploy import check_fold, fold
-from fer_edge.errors import ConversionError, OutputError
+from fer_edge.errors import ConfigError, ConversionError, OutputError
 from fer_edge.keras_network import load_network
-from fer_edge.metrics import Interval
-from fer_edge.quantization import Rounding, analyze_int8, check_int8, prepare_int8
+from fer_edge.quantization import (
+    Agreement,
+    Rounding,
+    check_answers,
+    check_int8,
+    measure_confidence,
+    prepare_int8,
+    write_analysis,
+)
 from fer_edge.runs import training_provenance
 from fer_edge.runtime import Interpreter, runtime_version
-from fer_edge.sensitivity import Sensitivity
+from fer_edge.sensitivity import MAX_IMAGES, Sensitivity, compare
 
 DEPLOYED_NETWORK = "deployed.keras"
+FOLD_FACES = 64  # that the folded network is compared on
 
 
 @dataclass(frozen=True)
@@ -61,6 +68,10 @@ class Export:
     rounding: Rounding = "calibrated"
     analyze: bool = False
 
+    def __post_init__(self) -> None:
+        if self.analyze and "int8" not in self.variants:
+            raise ConfigError("An analysis is of int8's effect on each layer. Add --int8.")
+
 
 @dataclass(frozen=True)
 class Exported:
@@ -71,15 +82,17 @@ class Exported:
         model: What `bench` takes to measure it.
         manifest: What it holds.
         fold_error: Largest difference of a probability between trained and deployed network.
-        agreement: Of int8 with float, on the calibration sample; None without int8.
-        sensitivity: Of each layer to int8, where that was asked for.
+        n_folded: Faces that it was looked for on.
+        agreement: Of int8 with float; None without int8.
+        sensitivity: Of each layer to 8 bits, where that was asked for.
     """
 
     folder: Path
     model: str
     manifest: Manifest
     fold_error: float
-    agreement: Interval | None = None
+    n_folded: int
+    agreement: Agreement | None = None
     sensitivity: tuple[Sensitivity, ...] = ()
 
 
@@ -122,18 +135,22 @@ def export_model(
             f"{', '.join(emotions)}. Expected the data that it was trained on."
         )
     deployed = fold(network)
-    faces = calibration.images if calibration else _drawn_faces()
-    error = check_fold(network, deployed, faces[:64])
+    faces = (calibration.images if calibration else _drawn_faces())[:FOLD_FACES]
+    error = check_fold(network, deployed, faces)
+    sensitivity: tuple[Sensitivity, ...] = ()
     with files.replacing(folder) as target:
         target.mkdir()
-        for_int8, sensitivity = deployed, tuple[Sensitivity, ...]()
+        networks = {"network": deployed}
         if calibration:
-            for_int8 = prepare_int8(deployed, calibration.images, export.rounding, say)
+            prepared = prepare_int8(deployed, calibration.images, export.rounding, say)
+            networks["int8-network"] = prepared
         if calibration and export.analyze:
-            sensitivity = analyze_int8(deployed, for_int8, calibration.images, target, say)
-        versions = _convert(deployed, for_int8, export.variants, calibration, target, say)
-        agreement = _check_int8_answers(target, calibration)
-        confidence = _measure_confidence(target, validation, say)
+            say("measuring how sensitive each layer is to 8 bits")
+            sensitivity = compare(deployed, prepared, calibration.images)
+            write_analysis(target, sensitivity, min(len(calibration.images), MAX_IMAGES))
+        versions = _convert(networks, export.variants, calibration, target, say)
+        agreement = check_answers(target, calibration, validation) if calibration else None
+        confidence = measure_confidence(target, validation, say)
         if model.run is None:  # a run has its network; elsewhere the export stands alone
             shutil.copyfile(model.network, target / FLOAT_NETWORK)
         manifest = Manifest(
@@ -153,54 +170,41 @@ def export_model(
         )
         write_manifest(target, manifest)
     named = str(model.run.folder if model.run else folder)
-    return Exported(folder, named, manifest, error, agreement, sensitivity)
+    return Exported(folder, named, manifest, error, len(faces), agreement, sensitivity)
 
 
 def _convert(
-    deployed: Any,
-    for_int8: Any,
+    networks: Mapping[str, Any],
     variants: Sequence[str],
     calibration: Calibration | None,
     target: Path,
     say: Callable[[str], None],
 ) -> dict[str, str]:
-    """Runs the converter program, its results into `target`; returns the versions it ran with."""
+    """Runs the converter program, its results into `target`; returns the versions it ran with.
+
+    Args:
+        networks: Deployed ones, by the option of the program that takes them.
+        variants: Beside float32.
+        calibration: For int8.
+        target: A folder.
+        say: Told what happens.
+    """
     converted = ["float32", *(v for v in variants if v not in ("float32", "keras"))]
     say(f"converting to {', '.join(converted)}")
     with tempfile.TemporaryDirectory() as scratch:
-        network, images = Path(scratch) / DEPLOYED_NETWORK, Path(scratch) / "calibration.npy"
-        network_for_int8 = Path(scratch) / "for_int8.keras"
-        deployed.save(network)
-        arguments = ["--network", str(network), "--out", str(target)]
+        arguments = ["--out", str(target)]
+        for option, network in networks.items():
+            network.save(path := Path(scratch) / f"{option}.keras")
+            arguments += [f"--{option}", str(path)]
         if calibration:
-            np.save(images, calibration.images)
-            for_int8.save(network_for_int8)
-            arguments += ["--calibration", str(images), "--int8-network", str(network_for_int8)]
+            np.save(path := Path(scratch) / "calibration.npy", calibration.images)
+            arguments += ["--calibration", str(path)]
         for variant in converted:
             arguments += ["--variant", variant]
         answer = run_converter("tflite", arguments, say=say)
         if "keras" in variants:
-            shutil.copyfile(network, target / DEPLOYED_NETWORK)
+            networks["network"].save(target / DEPLOYED_NETWORK)
     return dict(answer["versions"])
-
-
-def _check_int8_answers(folder: Path, calibration: Calibration | None) -> Interval | None:
-    if calibration is None:
-        return None
-    float32, int8 = ((folder / f"{name}.tflite").read_bytes() for name in ("float32", "int8"))
-    return check_agreement(float32, int8, calibration.images)
-
-
-def _measure_confidence(
-    folder: Path, validation: Split | None, say: Callable[[str], None]
-) -> dict[str, Any]:
-    """Returns what the manifest says of the int8 model's confidence; {} without a split."""
-    if validation is None:
-        return {}
-    say(f"measuring int8's confidence on {len(validation)} validation images")
-    int8 = Interpreter((folder / "int8.tflite").read_bytes())
-    answers = int8.probabilities(validation.images[..., None])
-    return describe_confidence(answers, validation.labels, split="validation")
 
 
 def _refuse_folder(folder: Path, *, force: bool) -> None:
@@ -235,9 +239,9 @@ def _labels_and_samples(
             f"{trained_on[:16]}…, found {dataset.sha256[:16]}…. Calibration images have to be "
             "training images: pass the same data with --data."
         )
-    calibration = pick_calibration(dataset, n=export.calibration_size, seed=export.seed)
     if "int8" not in export.variants:
         return dataset.emotions, None, None
+    calibration = pick_calibration(dataset, n=export.calibration_size, seed=export.seed)
     return dataset.emotions, calibration, dataset.splits.get("validation")
 
 

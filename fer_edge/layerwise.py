@@ -26,7 +26,7 @@ class Slot:
 
 @dataclass(frozen=True)
 class Step:
-    """One layer or operation at work.
+    """One layer or operation at work; an activation inside a layer is a step of its own.
 
     Attributes:
         layer: A copy of the network's own, with its weights.
@@ -58,17 +58,38 @@ def trace(deployed: keras.Model) -> list[Step]:
     slots: dict[int, Slot] = {}
     steps: list[Step] = []
 
-    def call(layer: Any, *args: Any, **kwargs: Any) -> Any:
+    def add(layer: Any, *args: Any, **kwargs: Any) -> Any:
         answer = layer(*args, **kwargs)
         arguments = keras.tree.map_structure(lambda leaf: slots.get(id(leaf), leaf), (args, kwargs))
         steps.append(Step(layer, arguments, len(steps) + 1))
         slots[id(answer)] = Slot(len(steps))
         return answer
 
+    def call(layer: Any, *args: Any, **kwargs: Any) -> Any:
+        activation = getattr(layer, "activation", keras.activations.linear)
+        is_fused = activation is not keras.activations.linear and has_weights(layer)
+        if not is_fused:
+            return add(layer, *args, **kwargs)
+        layer.activation = keras.activations.linear
+        name = f"{layer.name}_activation"
+        plain = activation is keras.activations.relu
+        layers = keras.layers
+        behind = layers.ReLU(name=name) if plain else layers.Activation(activation, name=name)
+        return add(behind, add(layer, *args, **kwargs))
+
+    def clone(layer: Any) -> Any:
+        copy = type(layer).from_config(layer.get_config())
+        if has_weights(layer):
+            copy.build(layer.input.shape)
+            copy.set_weights(layer.get_weights())
+            copy.trainable = False
+        return copy
+
     image = keras.Input(INPUT_SHAPE[1:], name="image")
     slots[id(image)] = Slot(0)
-    copy = keras.models.clone_model(deployed, input_tensors=image, call_function=call)
-    copy.set_weights(deployed.get_weights())
+    keras.models.clone_model(
+        deployed, input_tensors=image, clone_function=clone, call_function=call
+    )
     last = {source: step.slot for step in steps for source in step.sources}
     return [
         dataclasses.replace(step, last=tuple(slot for slot in last if last[slot] == step.slot))
@@ -97,6 +118,11 @@ def run_steps(steps: list[Step], image: Any, visit: Callable[..., Any]) -> Any:
     return answer
 
 
+def call_layer(step: Step, *inputs: Any, **options: Any) -> Any:
+    """Returns what a step's layer answers: the plain `visit` of `run_steps`."""
+    return step.layer(*inputs, **options)
+
+
 def as_input(images: NDArray[np.uint8]) -> Any:
     """Returns images, uint8 (n, 48, 48), as a deployed network takes them."""
     return import_keras().ops.convert_to_tensor(images[..., None].astype(np.float32))
@@ -106,18 +132,36 @@ def with_weights(deployed: keras.Model, steps: list[Step]) -> keras.Model:
     """Returns a copy of a deployed network with the steps' weights."""
     copy = import_keras().models.clone_model(deployed)
     for step in steps:
-        if getattr(step.layer, "weights", None):
+        if has_weights(step.layer):
             copy.get_layer(step.name).set_weights(step.layer.get_weights())
     return copy
 
 
 def has_kernel(step: Step) -> bool:
-    """Tells whether a step multiplies by a kernel and adds a bias."""
-    layers = import_keras().layers
-    kinds = (layers.Conv2D, layers.DepthwiseConv2D, layers.Dense)
-    return isinstance(step.layer, kinds) and bool(step.layer.use_bias)
+    """Tells whether a step is a plain convolution or dense layer, with a bias.
+
+    Groups, dilation and several answers a channel are left to the converter.
+    """
+    layer, layers = step.layer, import_keras().layers
+    if isinstance(layer, layers.Dense):
+        return bool(layer.use_bias)
+    if not isinstance(layer, layers.Conv2D | layers.DepthwiseConv2D) or not layer.use_bias:
+        return False
+    multiplier = getattr(layer, "depth_multiplier", 1)
+    groups = 1 if is_depthwise(layer) else layer.groups
+    return bool(groups == multiplier == 1 and set(layer.dilation_rate) == {1})
+
+
+def has_weights(layer: Any) -> bool:
+    """Tells whether a layer has weights; an operation of `keras.ops` has none."""
+    return bool(getattr(layer, "weights", ()))
 
 
 def is_depthwise(layer: Any) -> bool:
     """Tells whether a layer is a depthwise convolution."""
     return isinstance(layer, import_keras().layers.DepthwiseConv2D)
+
+
+def channel_axes(tensor: Any) -> tuple[int, ...]:
+    """Returns all axes of a tensor but the last."""
+    return tuple(range(len(tensor.shape) - 1))

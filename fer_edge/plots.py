@@ -44,6 +44,7 @@ def draw_curves(columns: Mapping[str, Sequence[float]], *, best_epoch: int, path
 
 def draw_sensitivity(
     names: Sequence[str],
+    *,
     trained: Sequence[float],
     exported: Sequence[float | None],
     n: int,
@@ -60,14 +61,18 @@ def draw_sensitivity(
     """
     figure, (axis,) = new_figure(7.0, 1.2 + 0.19 * len(names))
     before = [100 * value for value in trained]
-    pairs = [(100 * after, row) for row, after in enumerate(exported) if after is not None]
-    ends, rows = zip(*pairs, strict=True)
-    axis.hlines(rows, ends, [before[row] for row in rows], color=FAINT, linewidth=1.2)
     axis.plot(before, range(len(before)), "o", color=FAINT, label="as trained")
-    axis.plot(ends, rows, "o", color=ACCENT, label="as exported")
+    pairs = [(row, 100 * value) for row, value in enumerate(exported) if value is not None]
+    for row, value in pairs:
+        axis.plot([before[row], value], [row, row], color=FAINT, linewidth=1.2, zorder=1)
+    if pairs:
+        rows, after = zip(*pairs, strict=True)
+        axis.plot(after, rows, "o", color=ACCENT, label="as exported")
     axis.set_yticks(range(len(names)), names, fontsize=7)
-    axis.set_title(f"one thing at a time in 8 bits, {n} calibration images", fontsize=9)
-    axis.set(xlabel="mean change of a probability, points", xlim=(0, None))
+    axis.set_title(
+        f"one at a time in 8 bits; {n} calibration images of the train split", fontsize=9
+    )
+    axis.set(xlabel="mean change of a probability, percentage points", xlim=(0, None))
     axis.invert_yaxis()
     axis.legend(frameon=False)
     figure.savefig(path, dpi=150)

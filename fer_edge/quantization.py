@@ -1,6 +1,9 @@
 """What a good int8 model needs beside the converter: prepared weights, measured layers, checks."""
 
-from collections.abc import Callable
+import csv
+import dataclasses
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -8,13 +11,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_edge import plots
+from fer_edge.calibration import Calibration, check_agreement
+from fer_edge.confidence import describe_confidence
 from fer_edge.contract import INPUT_SHAPE, OUTPUT_SCALE, TensorSpec
+from fer_edge.data.split import Split
 from fer_edge.equalize import equalize
 from fer_edge.errors import ConversionError
 from fer_edge.inspect import read_graph
+from fer_edge.metrics import Interval
 from fer_edge.rounding import round_weights
 from fer_edge.runtime import Interpreter
-from fer_edge.sensitivity import Sensitivity, compare, write_sensitivity
+from fer_edge.sensitivity import Effect, Sensitivity
 
 Rounding = Literal["calibrated", "nearest"]
 
@@ -22,8 +29,24 @@ TABLE, PICTURE = "sensitivity.csv", "sensitivity.png"
 UINT8_IMAGE = TensorSpec(INPUT_SHAPE, "uint8", 1.0, 0)
 
 
+@dataclass(frozen=True)
+class Agreement:
+    """How often int8 has float's answer.
+
+    Attributes:
+        share: Of the images.
+        images: Which, in words.
+    """
+
+    share: Interval
+    images: str
+
+
 def prepare_int8(
-    deployed: Any, images: NDArray[np.uint8], rounding: Rounding, say: Callable[[str], None]
+    deployed: Any,
+    images: NDArray[np.uint8],
+    rounding: Rounding = "calibrated",
+    say: Callable[[str], None] = lambda _text: None,
 ) -> Any:
     """Returns the network that int8 is made from.
 
@@ -31,7 +54,7 @@ def prepare_int8(
         deployed: With batch-norm folded; left as it is.
         images: The calibration sample, uint8 (n, 48, 48).
         rounding: `calibrated`, after ranges are equalised, so that the layers' answers move least;
-            `nearest` leaves it to the converter.
+            `nearest` leaves weights and ranges to the converter.
         say: Told what happens.
     """
     if rounding == "nearest":
@@ -40,25 +63,33 @@ def prepare_int8(
     return round_weights(equalize(deployed, images), images)
 
 
-def analyze_int8(
-    deployed: Any,
-    for_int8: Any,
-    images: NDArray[np.uint8],
-    folder: Path,
-    say: Callable[[str], None],
-) -> tuple[Sensitivity, ...]:
-    """Returns how each layer minds int8, and leaves that as a table and a picture in a folder."""
-    say("measuring what int8 does to each layer")
-    found = compare(deployed, for_int8, images)
-    write_sensitivity(folder / TABLE, found)
+def write_analysis(folder: Path, found: Sequence[Sensitivity], n: int) -> None:
+    """Leaves how sensitive each layer is in a folder, as a table and a picture.
+
+    Args:
+        folder: Where `sensitivity.csv` and `sensitivity.png` go.
+        found: In the order of the rows.
+        n: Images that it was measured on.
+    """
+    with (folder / TABLE).open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow([*_fields("trained"), *_fields("exported")[2:]])
+        for row in found:
+            after = dataclasses.astuple(row.exported)[2:] if row.exported else ("", "")
+            writer.writerow([*dataclasses.astuple(row.trained), *after])
     plots.draw_sensitivity(
         [f"{row.trained.layer} {row.trained.part}" for row in found],
-        [row.trained.change for row in found],
-        [row.exported.change if row.exported else None for row in found],
-        len(images),
-        folder / PICTURE,
+        trained=[row.trained.change for row in found],
+        exported=[row.exported.change if row.exported else None for row in found],
+        n=n,
+        path=folder / PICTURE,
     )
-    return found
+
+
+def _fields(prefix: str) -> list[str]:
+    """Returns the columns of an effect: its name and part, and figures named for the network."""
+    layer, part, *figures = (field.name for field in dataclasses.fields(Effect))
+    return [layer, part, *(f"{prefix}_{figure}" for figure in figures)]
 
 
 def check_int8(content: bytes, n_classes: int) -> None:
@@ -76,3 +107,27 @@ def check_int8(content: bytes, n_classes: int) -> None:
     ):
         if found != expected:
             raise ConversionError(f"Expected the {name} {expected}, found {found}.")
+
+
+def check_answers(folder: Path, calibration: Calibration, validation: Split | None) -> Agreement:
+    """Returns how often int8 has float's answer: on validation, or without one on its own sample.
+
+    Raises:
+        ConversionError: So seldom that quantization has broken the model.
+    """
+    float32, int8 = ((folder / f"{name}.tflite").read_bytes() for name in ("float32", "int8"))
+    images = validation.images if validation else calibration.images
+    where = "validation images" if validation else "calibration images of the train split"
+    return Agreement(check_agreement(float32, int8, images), where)
+
+
+def measure_confidence(
+    folder: Path, validation: Split | None, say: Callable[[str], None]
+) -> dict[str, Any]:
+    """Returns what the manifest says of the int8 model's confidence; {} without a split."""
+    if validation is None:
+        return {}
+    say(f"measuring int8's confidence on {len(validation)} validation images")
+    int8 = Interpreter((folder / "int8.tflite").read_bytes())
+    answers = int8.probabilities(validation.images[..., None])
+    return describe_confidence(answers, validation.labels, split="validation")

@@ -35,6 +35,7 @@ from fer_edge.improvement import Improvement
 from fer_edge.model_cost import LayerCost
 from fer_edge.quantization import PICTURE, TABLE
 from fer_edge.quickstart import Quickstart, Steps
+from fer_edge.sensitivity import MAX_IMAGES
 from fer_edge.tables import Table
 from fer_edge.train import Listener
 
@@ -213,15 +214,19 @@ def show_export(done: Exported) -> None:
         (name, tables.size(artifact.size_bytes), artifact.sha256[:16])
         for name, artifact in done.manifest.files.items()
     )
-    title = f"{done.folder} (fold checked on 64 faces: largest change {done.fold_error:.1e})"
-    show_table(Table(title, ("file", "size", "SHA-256"), rows))
+    checked = f"fold checked on {done.n_folded} faces: largest change {done.fold_error:.1e}"
+    show_table(Table(f"{done.folder} ({checked})", ("file", "size", "SHA-256"), rows))
     if done.sensitivity:
-        n = done.manifest.calibration["n"]
-        show_table(tables.sensitivity_table(done.sensitivity, n))
+        show_table(
+            tables.sensitivity_table(
+                done.sensitivity, n=min(done.manifest.calibration["n"], MAX_IMAGES)
+            )
+        )
         say(f"Every layer: {done.folder / TABLE}, drawn in {done.folder / PICTURE}")
     if done.agreement:
-        percent, n = tables.percent(done.agreement), done.agreement.n
-        say(f"int8 has float's answer on {percent}% of {n} calibration images of the train split")
+        share = done.agreement.share
+        percent, of = tables.percent(share), f"{share.n} {done.agreement.images}"
+        say(f"int8 has float's answer on {percent}% of {of}")
     say(f"Next: fer-edge bench {done.model}")
 
 

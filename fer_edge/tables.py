@@ -49,13 +49,13 @@ def milliseconds(value: float | None) -> str:
     return "–" if value is None else f"{value:#.3g}".rstrip(".")
 
 
-def sensitivity_table(found: Sequence[Sensitivity], n: int, shown: int = 10) -> Table:
-    """Returns what minds 8 bits most.
+def sensitivity_table(found: Sequence[Sensitivity], *, n: int, shown: int = 10) -> Table:
+    """Returns what is most sensitive to 8 bits.
 
     Args:
-        found: Everything that is quantized.
+        found: All weights together, then everything that is quantized.
         n: Training images that it was measured on.
-        shown: How many rows.
+        shown: How many rows, the first aside.
     """
     total, *rest = found
     most = sorted(rest, key=lambda row: row.trained.change, reverse=True)[:shown]
@@ -68,12 +68,12 @@ def sensitivity_table(found: Sequence[Sensitivity], n: int, shown: int = 10) -> 
         )
         for row in (total, *most)
     )
-    columns = ("layer", "part", "as trained", "as exported")
     title = (
-        f"what 8 bits change, one thing at a time: mean change of a probability, points "
-        f"({len(most)} of {len(rest)}; {n} calibration images of the train split)"
+        "Sensitivity to 8 bits: mean change of a probability, percentage points, when all weights "
+        f"or one part of one layer is quantized ({len(most)} of {len(rest)}; {n} calibration "
+        "images of the train split)"
     )
-    return Table(title, columns, rows, left=(0, 1))
+    return Table(title, ("layer", "part", "as trained", "as exported"), rows, left=(0, 1))
 
 
 def bench_tables(bench: Bench) -> list[Table]:

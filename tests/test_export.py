@@ -19,11 +19,11 @@ from fer_edge.contract import INPUT_SHAPE, TensorSpec, read_manifest
 from fer_edge.data.sample import sample_dataset
 from fer_edge.data.split import Dataset
 from fer_edge.errors import ConversionError, ModelFormatError, OutputError
-from fer_edge.export import Export, _measure_confidence, export_model
+from fer_edge.export import Export, export_model
 from fer_edge.inspect import read_graph
 from fer_edge.keras_network import load_model, logits_of
 from fer_edge.metrics import softmax
-from fer_edge.quantization import check_int8
+from fer_edge.quantization import check_int8, measure_confidence
 from fer_edge.runs import Run
 from fer_edge.runtime import Interpreter
 from tests.test_model import with_lived_in_norms
@@ -142,9 +142,9 @@ def test_the_manifest_says_what_int8s_confidence_is_worth(exported: Run) -> None
 def test_no_or_too_few_validation_faces_say_nothing_of_confidence(exported: Run) -> None:
     said: list[str] = []
     few = sample_dataset().split("validation").take(np.arange(20))
-    assert _measure_confidence(exported.export, None, said.append) == {}
+    assert measure_confidence(exported.export, None, said.append) == {}
     assert said == []
-    assert _measure_confidence(exported.export, few, said.append) == {}
+    assert measure_confidence(exported.export, few, said.append) == {}
 
 
 def test_calibration_is_seeded_and_in_class_shares(drawn: Dataset) -> None:
@@ -198,7 +198,7 @@ def test_elu_becomes_integer_and_keeps_its_positive_half(tmp_path: Path) -> None
         op.name for op in read_graph((tmp_path / "out" / "int8.tflite").read_bytes()).operators
     }
     assert done.agreement is not None
-    assert done.agreement.value > 0.8
+    assert done.agreement.share.value > 0.8
 
 
 def test_nothing_to_export_from(exported: Run, tmp_path: Path) -> None:

@@ -6,7 +6,6 @@ from typing import Annotated, Literal
 import typer
 
 from fer_edge.cli.options import Detect, FerPlus, Force, Labels, Seed, chosen_source
-from fer_edge.errors import ConfigError
 
 Rounding = Literal["calibrated", "nearest"]
 
@@ -43,8 +42,8 @@ def export(
     rounding: Annotated[
         Rounding,
         typer.Option(
-            help="Of int8's weights: calibrated moves the layers' answers least; nearest is the "
-            "converter's own."
+            help="calibrated: int8's ranges are equalised and its weights rounded so that the "
+            "layers' answers move least; nearest: neither."
         ),
     ] = "calibrated",
     analyze: Annotated[
@@ -63,8 +62,6 @@ def export(
 
     Example: `fer-edge export runs/mine --int8 --analyze`
     """
-    if analyze and not int8:
-        raise ConfigError("--analyze measures what int8 does to each layer. Add --int8.")
     from fer_edge import report
     from fer_edge.catalog import find_source
     from fer_edge.export import Export, export_model

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 
-MARGIN = 1.3  # of room that is left under ReLU6's 6, for images that the sample lacks
+MARGIN = 1.05  # of room that is left under ReLU6's 6, for images that the sample lacks
 SILENT = 0.2  # of a largest magnitude: the sample hardly shows such a channel, so it is left alone
 SMALLEST_SHARE = 0.02  # of the widest channel's range: what is below is scaled like this
 

@@ -181,12 +181,12 @@ def test_equalising_leaves_the_function_and_evens_the_ranges(small: Any) -> None
         for images in (FACES[:50], OTHERS[:50])
     )
     assert known.max() < 1e-5
-    assert unknown.max() < 1e-3  # of images that it has not seen
+    assert unknown.max() < 0.01  # of images that it has not seen
     before, after = (max_magnitudes(trace(model), FACES) for model in (small, even))
     spread = [np.std(np.log(largest["layer6_add"])) for largest in (before, after)]
     assert spread[1] < 0.9 * spread[0]
     name = "layer5_expand_relu"
-    assert np.median(after[name]) > 1.15 * np.median(before[name])
+    assert np.median(after[name]) > 1.3 * np.median(before[name])
     had_room = before[name] < 6 / MARGIN - 1e-3
     assert after[name][had_room].max() <= 6 / MARGIN + 1e-3
 

@@ -5,6 +5,7 @@ Source: Hinton et al., Distilling the Knowledge in a Neural Network, arXiv:1503.
 
 import hashlib
 import zipfile
+import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,8 @@ from fer_edge.metrics import softmax
 SHIPPED = Path(__file__).resolve().parent / "recipes"
 SUFFIX = ".npz"
 LEVELS = 255
+BROKEN_ZIP = (zipfile.BadZipFile, zlib.error, NotImplementedError)
+MAX_BYTES = 1024**3  # unpacked; FER2013's soft labels have 310 KiB
 BATCH = 2048  # rows between two reports of progress
 
 
@@ -107,15 +110,18 @@ def read_soft_labels(path: Path) -> SoftLabels:
         DataError: The file is damaged, or is none.
     """
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+        with zipfile.ZipFile(path) as packed:
+            if (unpacked := sum(m.file_size for m in packed.infolist())) > MAX_BYTES:
+                raise ValueError(f"{unpacked} bytes unpacked, and at most {MAX_BYTES} are expected")
+        with np.load(path, allow_pickle=False) as arrays:
             levels, ids = arrays["levels"], arrays["ids"].astype(np.int64)
             emotions, teachers = (tuple(map(str, arrays[key])) for key in ("emotions", "teachers"))
             if levels.dtype != np.uint8 or levels.shape != (len(ids), len(emotions)):
                 raise ValueError(f"{levels.dtype} {levels.shape} for {len(ids)} rows")
-            if not levels.any(axis=1).all():
-                raise ValueError("a row is all zeros")
+            if not len(ids) or not levels.any(axis=1).all():
+                raise ValueError("a row is all zeros, or there is none")
             return SoftLabels(ids, levels, emotions, str(arrays["images_sha256"]), teachers)
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as exc:
+    except (OSError, ValueError, KeyError, TypeError, EOFError, *BROKEN_ZIP) as exc:
         raise DataError(
             f"Cannot read the soft labels {path}: {exc}. Expected a file that fer-edge teach made."
         ) from exc

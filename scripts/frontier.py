@@ -40,7 +40,6 @@ class Published:
         by: Whether its authors report the figure, or it was measured for this project.
         source: Where the figure stands.
         parameters: None where no source gives a number.
-        size_bytes: Of its file, where known.
         note: What makes it another kind of figure than the rest.
         label: Side of the point where its name stands.
     """
@@ -51,7 +50,6 @@ class Published:
     by: By
     source: str
     parameters: int | None = None
-    size_bytes: int | None = None
     note: str = ""
     label: Side = "right"
 
@@ -249,10 +247,12 @@ def _size_panel(
 ) -> Panel:
     """Returns accuracy against parameters: our int8 files beside the published systems."""
     mine = [r for benchmark in benchmarks for r in benchmark.results if r.group == "ours"]
+    if not mine:
+        raise ConfigError("The benchmarks hold no int8 model of ours. Expected one: export --int8.")
     least = min(result.n_parameters for result in mine)
     marks = [
         Mark(
-            _size_label(result),
+            _size_label(result, timed=result in benchmarks[0].results),
             "ours",
             result.percent,
             result.n_parameters,
@@ -285,9 +285,9 @@ def _size_panel(
     )
 
 
-def _size_label(result: Measured) -> str:
-    time = result.timing
-    return f"{result.name}\n{result.size_bytes / 1024:.0f} KiB · {time.p50_ms:.3g} ms{time.star}"
+def _size_label(result: Measured, *, timed: bool) -> str:
+    time = f" · {result.timing.p50_ms:.3g} ms{result.timing.star}" if timed else ""
+    return f"{result.name}\n{result.size_bytes / 1024:.0f} KiB{time}"
 
 
 def _time_panel(benchmark: Benchmark, ours: str) -> Panel:

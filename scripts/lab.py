@@ -3,12 +3,13 @@
 `python scripts/lab.py docs/ablation.toml --data fer2013.csv --ferplus fer2013new.csv`
 
 Every row is trained with every seed by `fer-edge train`; what is done already is not done again,
-and what was interrupted goes on. A row is compared with the first one image by image: same seed,
-same epochs, one change.
+and what was interrupted goes on; what was done by another command, recipe or data is done anew. A
+row is compared with the first one image by image: same seed, same epochs, one change.
 """
 
 import argparse
 import csv
+import json
 import shlex
 import subprocess
 import sys
@@ -25,10 +26,12 @@ from fer_edge.data.sources import load_dataset
 from fer_edge.data.split import Source
 from fer_edge.keras_network import load_network, logits_of
 from fer_edge.metrics import Interval
+from fer_edge.recipe import read_recipe
 from fer_edge.runs import Run
 from fer_edge.tables import Table, percent
 
 BEGIN, END = "<!-- lab: begin -->", "<!-- lab: end -->"
+DONE_BY = "lab.json"  # in a run's folder: what its training was asked
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,14 @@ class Outcome:
     minutes: float
 
 
+@dataclass(frozen=True)
+class Labels:
+    """uint8, (n,), the emotions of the validation images, and how many emotions there are."""
+
+    labels: NDArray[np.uint8]
+    k: int
+
+
 def main() -> None:
     """Trains what is missing and writes the table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
@@ -80,6 +91,7 @@ def main() -> None:
     parser.add_argument("--page", type=Path, default=Path("docs/TRAINING.md"))
     options = parser.parse_args()
     lab = read_lab(options.lab)
+    split_page(options.page)  # before hours of training
     for seed in lab.seeds:
         for row in lab.rows:
             train(lab, row, seed, data=options.data, ferplus=options.ferplus, out=options.out)
@@ -108,13 +120,24 @@ def command(lab: Lab, row: Row, seed: int) -> list[str]:
 def train(lab: Lab, row: Row, seed: int, *, data: str, ferplus: str, out: Path) -> None:
     """Trains one row with one seed, unless that is done; goes on where it was interrupted."""
     run = run_of(out, row, seed)
-    if run.model.exists():
-        return
-    arguments = ["train", "--out", str(run.folder), "--resume"]
-    if not run.checkpoint.exists():
-        votes = ["--ferplus", ferplus] if row.ferplus else []
-        arguments = [*command(lab, row, seed), "--data", data, *votes, "--out", str(run.folder)]
-        arguments += ["--force"]
+    asked = command(lab, row, seed)
+    sources = ["--data", data, *(["--ferplus", ferplus] if row.ferplus else [])]
+    recipe = read_recipe(lab.recipe).to_dict()
+    wanted = json.dumps({"command": asked, "recipe": recipe, "sources": sources}, indent=2)
+    mark = run.folder / DONE_BY
+    if mark.is_file() and mark.read_text() == wanted:
+        if run.model.exists():
+            return
+        if run.checkpoint.exists():
+            fer_edge("train", "--out", str(run.folder), "--resume")
+            return
+    run.folder.mkdir(parents=True, exist_ok=True)
+    mark.write_text(wanted)
+    fer_edge(*asked, *sources, "--out", str(run.folder), "--force")
+
+
+def fer_edge(*arguments: str) -> None:
+    """Runs the command line of this environment to its end."""
     subprocess.run([sys.executable, "-m", "fer_edge", *arguments], check=True)
 
 
@@ -125,12 +148,19 @@ def run_of(out: Path, row: Row, seed: int) -> Run:
 
 def lab_table(lab: Lab, out: Path, source: Source) -> Table:
     """Returns the table of all rows; each but the first has its paired difference."""
-    split = load_dataset(source).split("validation")
+    dataset = load_dataset(source)
+    split, k = dataset.split("validation"), len(dataset.emotions)
     outcomes = [outcome(lab, row, out, split.images) for row in lab.rows]
+    title = (
+        f"Validation, n = {len(split)} images, means over {len(lab.seeds)} seeds; intervals of 95% "
+        "say what other images would give. Told apart: the interval of the paired difference "
+        "leaves out 0, and every seed agrees on the sign"
+    )
+    columns = ("change", "top-1 %", "by seed", "macro-F1 %", "difference, points", "", "minutes")
     return Table(
-        f"Validation, n = {len(split)} images x {len(lab.seeds)} seeds",
-        ("change", "top-1 %", "by seed", "macro-F1 %", "difference, points", "", "minutes", "how"),
-        tuple(_cells(lab, o, outcomes[0], split.labels) for o in outcomes),
+        title,
+        (*columns, "how"),
+        tuple(_cells(lab, o, outcomes[0], Labels(split.labels, k)) for o in outcomes),
         left=(0, 5, 7),
     )
 
@@ -155,25 +185,27 @@ def paired_difference(right: NDArray[np.bool_], baseline: NDArray[np.bool_]) -> 
     return Interval(mean, mean - half, mean + half, len(difference))
 
 
-def _cells(
-    lab: Lab, outcome: Outcome, baseline: Outcome, labels: NDArray[np.uint8]
-) -> tuple[str, ...]:
-    right, before = outcome.answers == labels, baseline.answers == labels
-    k = int(labels.max()) + 1
-    tables = [metrics.confusion_matrix(labels, answers, k) for answers in outcome.answers]
-    scores = [metrics.wilson_interval(int(hits.sum()), len(hits)) for hits in right]
-    value, low, high = np.mean([(s.value, s.low, s.high) for s in scores], axis=0)
-    mean = Interval(float(value), float(low), float(high), len(labels))
-    found = paired_difference(right, before)
+def verdict(right: NDArray[np.bool_], baseline: NDArray[np.bool_]) -> str:
+    """Returns whether a row is better or worse than the first, by their hits, (seeds, n)."""
+    found = paired_difference(right, baseline)
+    by_seed = right.mean(axis=1) - baseline.mean(axis=1)
+    if found.low > 0 and (by_seed > 0).all():
+        return "better"
+    return "worse" if found.high < 0 and (by_seed < 0).all() else "not told apart"
+
+
+def _cells(lab: Lab, outcome: Outcome, baseline: Outcome, truth: Labels) -> tuple[str, ...]:
+    right, before = outcome.answers == truth.labels, baseline.answers == truth.labels
+    tables = [metrics.confusion_matrix(truth.labels, a, truth.k) for a in outcome.answers]
+    mean = metrics.wilson_interval(round(float(right.mean(axis=0).sum())), right.shape[1])
     first = outcome is baseline
-    verdict = "noise" if found.low <= 0 <= found.high else "better" if found.low > 0 else "worse"
     return (
         outcome.row.name,
         percent(mean),
-        ", ".join(f"{100 * score.value:.1f}" for score in scores),
+        ", ".join(f"{100 * float(hits.mean()):.1f}" for hits in right),
         f"{100 * float(np.mean([metrics.macro_f1(table) for table in tables])):.1f}",
-        "" if first else _points(found),
-        "" if first else verdict,
+        "" if first else _points(paired_difference(right, before)),
+        "" if first else verdict(right, before),
         f"{outcome.minutes:.1f}",
         f"`{shlex.join(outcome.row.options)}`" if outcome.row.options else lab_name(lab),
     )
@@ -194,12 +226,18 @@ def _history(run: Run) -> Sequence[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def write_between(page: Path, text: str) -> None:
-    """Replaces what stands between the marks of a page."""
+def split_page(page: Path) -> tuple[str, str]:
+    """Returns what stands before and behind the table's marks; SystemExit without them."""
     before, _, rest = page.read_text().partition(BEGIN)
     _, end, after = rest.partition(END)
     if not end:
-        raise SystemExit(f"{page} has no marks {BEGIN} and {END}; the table was only printed.")
+        raise SystemExit(f"{page} has no marks {BEGIN} and {END} for the table.")
+    return before, after
+
+
+def write_between(page: Path, text: str) -> None:
+    """Replaces what stands between the marks of a page."""
+    before, after = split_page(page)
     files.write_text(page, f"{before}{BEGIN}\n\n{text}\n{END}{after}")
 
 

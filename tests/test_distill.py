@@ -109,6 +109,44 @@ def test_a_damaged_file_is_named(content: bytes, drawn: Dataset, tmp_path: Path)
         find_soft_labels([str(tmp_path / "absent.npz")], drawn)
 
 
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        pytest.param({"emotions": np.array("happy")}, id="one emotion, and no list"),
+        pytest.param({"ids": np.array(3)}, id="one row, and no list"),
+        pytest.param(
+            {"ids": np.zeros(0, np.int32), "levels": np.zeros((0, 7), np.uint8)}, id="no rows"
+        ),
+        pytest.param({"levels": np.zeros((1, 7), np.float32)}, id="floats"),
+    ],
+)
+def test_arrays_of_other_shapes_are_named(
+    spoil: dict[str, np.ndarray], turned: SoftLabels, tmp_path: Path
+) -> None:
+    path = tmp_path / "soft.npz"
+    write_soft_labels(path, turned)
+    with np.load(path) as arrays:
+        np.savez_compressed(path, **(dict(arrays) | spoil))
+    with pytest.raises(DataError, match="Cannot read the soft labels"):
+        read_soft_labels(path)
+
+
+def test_a_file_broken_inside_and_one_that_is_no_archive(
+    turned: SoftLabels, tmp_path: Path
+) -> None:
+    path = tmp_path / "soft.npz"
+    np.save(path.with_suffix(".npy"), turned.levels)
+    path.with_suffix(".npy").rename(path)
+    with pytest.raises(DataError, match="Cannot read the soft labels"):
+        read_soft_labels(path)
+    write_soft_labels(path, turned)
+    content = bytearray(path.read_bytes())
+    content[60:90] = b"\xff" * 30  # inside the first packed array
+    path.write_bytes(content)
+    with pytest.raises(DataError, match="Cannot read the soft labels"):
+        read_soft_labels(path)
+
+
 def test_rows_of_zeros_are_no_soft_labels(turned: SoftLabels, tmp_path: Path) -> None:
     path = tmp_path / "soft.npz"
     write_soft_labels(path, dataclasses.replace(turned, levels=turned.levels * 0))

@@ -101,7 +101,7 @@ def test_a_row_may_leave_out_what_is_not_known(frontier: ModuleType) -> None:
     [whole] = frontier.parse_published(toml_row())
     assert (whole.accuracy_percent, whole.parameters) == (70.5, 60_000)
     [bare] = frontier.parse_published(toml_row(parameters=None))
-    assert (bare.parameters, bare.size_bytes, bare.note) == (None, None, "")
+    assert (bare.parameters, bare.note) == (None, "")
 
 
 def test_a_benchmark_is_read(frontier: ModuleType, bench: Path) -> None:
@@ -152,6 +152,23 @@ def test_a_benchmark_with_nothing_to_draw_is_refused(frontier: ModuleType, bench
     document = json.loads(bench.read_text()) | {"results": []}
     with pytest.raises(ConfigError, match="nothing to draw"):
         frontier.parse_benchmark(json.dumps(document))
+
+
+def test_a_benchmark_without_ours_is_refused(frontier: ModuleType, bench: Path) -> None:
+    one = frontier.read_benchmark(str(bench))
+    strangers = dataclasses.replace(one, results=one.results[1:])
+    with pytest.raises(ConfigError, match="no int8 model of ours"):
+        frontier.make_panels([strangers], frontier.parse_published(toml_row()))
+
+
+def test_times_of_other_runs_are_not_shown(frontier: ModuleType, bench: Path) -> None:
+    first, second = (frontier.read_benchmark(f"{name}={bench}") for name in ("nano", "small"))
+    slower = dataclasses.replace(
+        second.results[0], timing=dataclasses.replace(second.results[0].timing, p50_ms=99.0)
+    )
+    second = dataclasses.replace(second, results=(slower,))
+    panel, _ = frontier.make_panels([first, second], frontier.parse_published(toml_row()))
+    assert [" ms" in mark.label for mark in panel.marks[:2]] == [True, False]
 
 
 def test_figures_of_different_splits_are_not_put_together(

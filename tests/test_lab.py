@@ -9,7 +9,7 @@ import pytest
 from tests.load_script import load_script
 
 ROOT = Path(__file__).parents[1]
-PAGE = "# Title\n\n<!-- lab: begin -->\nold\n<!-- lab: end -->\n\nrest\n"
+PAGE = "# Title\n\n<!-- lab: begin -->\nbygone\n<!-- lab: end -->\n\nrest\n"
 
 
 @pytest.fixture(scope="module")
@@ -23,6 +23,8 @@ def test_the_ablations_rows_differ_in_one_thing(lab: ModuleType) -> None:
     assert Path(read.recipe) == ROOT / "docs" / "lab.toml"
     assert read.rows[0].options == ()
     assert len({row.options for row in read.rows}) == len({row.name for row in read.rows}) >= 10
+    several = [row.name for row in read.rows if sum(o.startswith("--") for o in row.options) > 1]
+    assert several == ["one teacher and second head"]  # each of which is a row as well
 
 
 def test_the_difference_is_taken_image_by_image(lab: ModuleType) -> None:
@@ -33,9 +35,21 @@ def test_the_difference_is_taken_image_by_image(lab: ModuleType) -> None:
     assert found.value == pytest.approx(0.1)
     # Ten of a hundred differ by one: the deviation is 0.3015, and the half width 1.96 tenths of it.
     assert (found.low, found.high) == pytest.approx((0.1 - 0.0591, 0.1 + 0.0591), abs=1e-4)
+    assert lab.verdict(row, baseline) == "better"
+    assert lab.verdict(baseline, row) == "worse"
     shuffled = np.roll(baseline, 40, axis=1)  # as many hits, on other images
     assert lab.paired_difference(shuffled, baseline).value == 0
     assert lab.paired_difference(shuffled, baseline).high > 0.1
+    assert lab.verdict(shuffled, baseline) == "not told apart"
+
+
+def test_seeds_that_disagree_tell_nothing(lab: ModuleType) -> None:
+    baseline = np.array([[True] * 500 + [False] * 500] * 2)
+    row = baseline.copy()
+    row[0, 500:600] = True
+    row[1, 490:500] = False  # the mean is over the baseline all the same
+    assert lab.paired_difference(row, baseline).low > 0
+    assert lab.verdict(row, baseline) == "not told apart"
 
 
 def test_a_lab_writes_its_table_and_goes_on_where_it_was(
@@ -56,10 +70,10 @@ def test_a_lab_writes_its_table_and_goes_on_where_it_was(
     text = page.read_text()
     assert text.startswith("# Title\n\n<!-- lab: begin -->\n")
     assert text.endswith("<!-- lab: end -->\n\nrest\n")
-    assert "old" not in text
-    assert "Validation, n = 280 images x 1 seeds" in text
+    assert "bygone" not in text
+    assert "Validation, n = 280 images, means over 1 seeds" in text
     [short, long] = [line for line in text.splitlines() if line.startswith(("| short", "| long"))]
-    assert long.split("|")[6].strip() in ("better", "noise", "worse")
+    assert long.split("|")[6].strip() in ("better", "not told apart", "worse")
     assert "`--set epochs=3`" in long
     assert short.split("|")[5].strip() == ""
     trained = {path: path.stat().st_mtime_ns for path in tmp_path.glob("out/*/model.keras")}
@@ -67,6 +81,11 @@ def test_a_lab_writes_its_table_and_goes_on_where_it_was(
     lab.main()
     assert trained == {path: path.stat().st_mtime_ns for path in trained}
     assert page.read_text() == text
+
+    (tmp_path / "rows.toml").write_text(rows.replace("epochs=1", "epochs=2"))
+    lab.main()
+    again = {path.parent.name for path, then in trained.items() if path.stat().st_mtime_ns != then}
+    assert again == {"short-0"}
 
 
 def test_a_page_without_marks_is_left_alone(lab: ModuleType, tmp_path: Path) -> None:

@@ -95,6 +95,25 @@ def test_the_recorded_scores_are_reproduced(name: str, fer2013: Path) -> None:
         assert result.evaluation.top1.value == pytest.approx(recorded["top1"]["value"], abs=0.002)
 
 
+@pytest.mark.parametrize("name", shipped_names())
+def test_the_int8_file_is_made_of_the_network_beside_it(
+    name: str, fer2013: Path, tmp_path: Path
+) -> None:
+    shipped = find_model(name)
+    assert shipped.manifest is not None
+    assert shipped.manifest.converter["int8_rounding"] == "calibrated"
+    out = tmp_path / "out"
+    done = export_model(find_source(name), Export(("int8",)), data=str(fer2013), folder=out)
+    assert done.manifest.calibration == shipped.manifest.calibration
+    made, kept = (out / "int8.tflite").read_bytes(), shipped.file("int8").read_bytes()
+    assert len(made) == len(kept)
+    images = sample_dataset(n_per_class=(1, 1, 30)).split("test").images[..., None]
+    answers, expected = (Interpreter(content).probabilities(images) for content in (made, kept))
+    # Equal to the byte on one machine; another's kernels may round a weight the other way.
+    assert np.abs(answers - expected).mean() < 0.004
+    assert (answers.argmax(axis=1) == expected.argmax(axis=1)).mean() >= 0.97
+
+
 def test_a_stranger_can_export_it_without_the_training_data(tmp_path: Path) -> None:
     done = export_model(find_source("small"), Export(("float16",)), folder=tmp_path / "out")
     assert {"float16.tflite", "float32.tflite", "float.keras"} == set(done.manifest.files)

@@ -26,8 +26,9 @@ class TrainingPlan:
         recipe: How.
         source: On what.
         init: The network to start from; None for fresh weights, and when resuming.
-        teachers: Names of networks or of soft labels to learn from.
         before: The network that the run started from, to compare with; None without one.
+        teachers: Names of networks or of soft labels to learn from.
+        notes: What of the recipe is left out, and why.
     """
 
     run: Run
@@ -36,6 +37,7 @@ class TrainingPlan:
     init: Path | None
     before: Path | None
     teachers: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def plan_training(
@@ -78,16 +80,30 @@ def plan_training(
         known = run.read_config().get("init", {}).get("file")
         start = find_network(init).resolve() if init else None
         before = Path(known) if known and Path(known).is_file() else None
-        chosen = with_settings(base, given, settings)
-        return TrainingPlan(run, chosen, source or run.data, start, before)
+        on = source or run.data
+        chosen, notes = _suited(with_settings(base, given, settings), on, settings)
+        return TrainingPlan(run, chosen, on, start, before, notes=notes)
     files.refuse_existing(run.folder, force=force)
     start = _find_start(init, run, source) if init else None
     if start and not recipe:
         given.setdefault("arch", _architecture(start))
-    chosen = with_settings(read_recipe(name), given, settings)
-    return TrainingPlan(
-        run, chosen, source or Source("sample"), start, start, teachers=tuple(teachers)
-    )
+    on = source or Source("sample")
+    chosen, notes = _suited(with_settings(read_recipe(name), given, settings), on, settings)
+    return TrainingPlan(run, chosen, on, start, start, tuple(teachers), notes)
+
+
+def _suited(
+    recipe: Recipe, source: Source, settings: Sequence[str]
+) -> tuple[Recipe, tuple[str, ...]]:
+    """Returns a recipe without the second head where no votes are joined, and a note of that.
+
+    A head that was asked for by name stays, and fails for want of votes.
+    """
+    asked = any(setting.partition("=")[0].strip() == "auxiliary" for setting in settings)
+    if not recipe.auxiliary or source.ferplus or asked:
+        return recipe, ()
+    note = "the recipe's second head learns FER+'s votes, and is left out without --ferplus"
+    return recipe.replace(auxiliary=0.0), (note,)
 
 
 def _suitable_recipe(arch: str | None, init: str | None) -> str:

@@ -26,7 +26,7 @@ def plan(**options: object) -> TrainingPlan:
     ("options", "folder", "arch", "epochs"),
     [
         pytest.param({}, "small", "small", 52, id="nothing said"),
-        pytest.param({"changes": {"arch": "base"}}, "base", "base", 52, id="arch"),
+        pytest.param({"changes": {"arch": "base"}}, "base", "base", 64, id="arch"),
         pytest.param({"changes": {"arch": "elu-cnn"}}, "elu-cnn", "elu-cnn", 24, id="own recipe"),
         pytest.param({"recipe": "small-finish"}, "small-finish", "small", 24, id="recipe"),
         pytest.param({"init": "small"}, "finetune", "small", 30, id="init"),
@@ -45,6 +45,18 @@ def test_defaults(
     assert made.run.folder == Path("runs") / folder
     assert (made.recipe.arch, made.recipe.epochs) == (arch, epochs)
     assert (made.init is not None) == ("init" in options)
+
+
+def test_the_second_head_is_left_out_without_votes(tmp_path: Path) -> None:
+    made = plan(recipe="nano", out=tmp_path / "new")
+    assert made.recipe.auxiliary == 0
+    assert len(made.notes) == 1
+    assert "left out without --ferplus" in made.notes[0]
+    with_votes = plan(recipe="nano", source=Source("fer.csv", ferplus="v"), out=tmp_path / "new")
+    assert (with_votes.recipe.auxiliary > 0, with_votes.notes) == (True, ())
+    asked = plan(recipe="nano", settings=["auxiliary=0.5"], out=tmp_path / "new")
+    assert (asked.recipe.auxiliary, asked.notes) == (0.5, ())
+    assert plan(recipe="small", out=tmp_path / "new").notes == ()
 
 
 def test_a_start_of_another_architecture_decides_the_architecture(run: Run, tmp_path: Path) -> None:

@@ -105,6 +105,8 @@ def train(
         resume=resume,
         force=force,
     )
+    for note in plan.notes:
+        report.say(f"note: {note}")
     dataset = report.load(plan.source)
     start = str(plan.init or "")
     soft = report.soft_labels(plan.teachers, dataset) if plan.teachers else None

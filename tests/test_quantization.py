@@ -28,7 +28,7 @@ from fer_edge.runs import Run
 from fer_edge.sensitivity import compare, measure_effects, quantize_activation
 from tests.test_model import with_lived_in_norms
 
-DRAWN = sample_dataset(n_per_class=(20, 1, 20))
+DRAWN = sample_dataset(n_per_class=(8, 1, 8))
 FACES, OTHERS = (DRAWN.split(name).images for name in ("train", "test"))
 PLENTY = 10**9  # samples: a covariance that is believed
 
@@ -181,7 +181,7 @@ def test_equalising_leaves_the_function_and_evens_the_ranges(small: Any) -> None
         for images in (FACES[:50], OTHERS[:50])
     )
     assert known.max() < 1e-5
-    assert unknown.max() < 0.01  # of images that it has not seen
+    assert unknown.mean() < 1e-3  # of images that it has not seen
     before, after = (max_magnitudes(trace(model), FACES) for model in (small, even))
     spread = [np.std(np.log(largest["layer6_add"])) for largest in (before, after)]
     assert spread[1] < 0.9 * spread[0]
@@ -259,7 +259,13 @@ def test_rounding_for_the_answers_beats_the_nearest_level(small: Any) -> None:
     total, *_ = compare(small, prepared, OTHERS)
     assert (total.trained.layer, total.trained.part) == ("all layers", "weights")
     assert total.exported
-    assert total.exported.change < 0.5 * total.trained.change
+    assert total.exported.change < 0.7 * total.trained.change
+
+
+def test_what_is_left_to_the_converter_has_one_column(small: Any) -> None:
+    found = compare(small, small, FACES[:5])
+    assert {row.exported for row in found} == {None}
+    assert len(found) == 44
 
 
 def test_activations_are_quantized_as_the_contract_says() -> None:
@@ -311,12 +317,10 @@ def test_the_analysis_stands_beside_the_export(run: Run, tmp_path: Path) -> None
 
 def test_the_nearest_level_is_the_converters_own(run: Run, tmp_path: Path) -> None:
     folder = tmp_path / "nearest"
-    arguments = ["export", str(run.folder), "--int8", "--rounding", "nearest", "--analyze"]
+    arguments = ["export", str(run.folder), "--int8", "--rounding", "nearest"]
     result = CliRunner().invoke(app, [*arguments, "--out", str(folder)])
     assert result.exit_code == 0, result.output
     assert read_manifest(folder).converter["int8_rounding"] == "nearest"
-    rows = list(csv.DictReader((folder / "sensitivity.csv").read_text().splitlines()))
-    assert {row["exported_change"] for row in rows} == {""}
     kernel = load_network(run.model).get_layer("logits").get_weights()[0]
     content = (folder / "int8.tflite").read_bytes()
     model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(content, 0))

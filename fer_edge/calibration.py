@@ -10,7 +10,6 @@ from fer_edge.data.clean import clean_training
 from fer_edge.data.split import Dataset, Split
 from fer_edge.errors import ConversionError
 from fer_edge.metrics import Interval, agreement
-from fer_edge.runtime import Interpreter
 
 CALIBRATION_SIZE = 500
 MIN_AGREEMENT = 0.5  # with float, on the sample; quantization that works is over 0.9
@@ -56,19 +55,21 @@ def pick_calibration(dataset: Dataset, *, n: int = CALIBRATION_SIZE, seed: int =
     return Calibration(sample.images, provenance)
 
 
-def check_agreement(float32: bytes, int8: bytes, images: NDArray[np.uint8]) -> Interval:
-    """Returns how often an int8 model has the float model's answer, on images, uint8 (n, 48, 48).
+def check_agreement(float32: NDArray[np.floating], int8: NDArray[np.floating]) -> Interval:
+    """Returns how often an int8 model has the float model's answer.
+
+    Args:
+        float32: The one's probabilities, (n, k).
+        int8: The other's, of the same images.
 
     Raises:
         ConversionError: So seldom that quantization has broken the model.
     """
-    models = [Interpreter(content) for content in (float32, int8)]
-    inputs = images[..., None]
-    found = agreement(*(m.probabilities(inputs.astype(m.input.dtype)) for m in models))
+    found = agreement(float32, int8)
     if found.value < MIN_AGREEMENT:
         raise ConversionError(
             f"The int8 model has the float model's answer on only {found.value:.0%} of {found.n} "
-            f"calibration images; expected at least {MIN_AGREEMENT:.0%}. Quantization broke it: "
+            f"images; expected at least {MIN_AGREEMENT:.0%}. Quantization broke it: "
             "train it longer, or export --float16 or --dynamic instead."
         )
     return found

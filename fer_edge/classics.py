@@ -6,12 +6,11 @@ They are made for comparison: trained, exported and measured as any other, never
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from fer_edge.errors import ConfigError
 from fer_edge.keras_network import import_keras
-
-Weights = Literal["none", "imagenet"]
+from fer_edge.recipe import StartWeights
 
 
 @dataclass(frozen=True)
@@ -73,7 +72,7 @@ def elu_cnn(image: Any, norm: Any) -> Any:
     return layers.ELU(name="dense_elu")(x)
 
 
-def vgg16(image: Any, weights: Weights, seed: int) -> Any:
+def vgg16(image: Any, weights: StartWeights, seed: int) -> Any:
     """Returns (n, 512) features of images, (n, 48, 48, 1), 0-255.
 
     With ImageNet's weights VGG16 is a frozen feature extractor; without, all of it is trained.

@@ -20,11 +20,10 @@ from numpy.typing import NDArray
 from fer_edge.keras_network import import_keras
 from fer_edge.layerwise import (
     Step,
-    as_input,
     channel_axes,
     has_kernel,
     is_depthwise,
-    run_steps,
+    measure_answers,
     trace,
     with_weights,
 )
@@ -121,16 +120,12 @@ def find_groups(steps: list[Step]) -> list[Group]:
 def max_magnitudes(steps: list[Step], images: NDArray[np.uint8]) -> dict[str, Floats]:
     """Returns (channels,) for each step: the largest magnitude that images, uint8, give it."""
     ops = import_keras().ops
-    largest = {}
 
-    def visit(step: Step, *inputs: Any, **options: Any) -> Any:
-        answer = step.layer(*inputs, **options)
+    def largest(answer: Any) -> Floats:
         top = ops.max(ops.abs(answer), axis=channel_axes(answer))
-        largest[step.name] = np.asarray(ops.convert_to_numpy(top), np.float64)
-        return answer
+        return np.asarray(ops.convert_to_numpy(top), np.float64)
 
-    run_steps(steps, as_input(images), visit)
-    return largest
+    return measure_answers(steps, images, largest)
 
 
 def _factors(group: Group, largest: dict[str, Floats]) -> Floats | None:

@@ -35,15 +35,14 @@ from fer_edge.keras_network import load_network
 from fer_edge.quantization import (
     Agreement,
     Rounding,
-    check_answers,
     check_int8,
-    measure_confidence,
+    measure_int8,
     prepare_int8,
     write_analysis,
 )
 from fer_edge.runs import training_provenance
 from fer_edge.runtime import Interpreter, runtime_version
-from fer_edge.sensitivity import MAX_IMAGES, Sensitivity, compare
+from fer_edge.sensitivity import Sensitivity, compare
 
 DEPLOYED_NETWORK = "deployed.keras"
 FOLD_FACES = 64  # that the folded network is compared on
@@ -147,10 +146,12 @@ def export_model(
         if calibration and export.analyze:
             say("measuring how sensitive each layer is to 8 bits")
             sensitivity = compare(deployed, prepared, calibration.images)
-            write_analysis(target, sensitivity, min(len(calibration.images), MAX_IMAGES))
+            write_analysis(target, sensitivity)
         versions = _convert(networks, export.variants, calibration, target, say)
-        agreement = check_answers(target, calibration, validation) if calibration else None
-        confidence = measure_confidence(target, validation, say)
+        agreement: Agreement | None = None
+        confidence: dict[str, Any] = {}
+        if calibration:
+            agreement, confidence = measure_int8(target, calibration, validation, say)
         if model.run is None:  # a run has its network; elsewhere the export stands alone
             shutil.copyfile(model.network, target / FLOAT_NETWORK)
         manifest = Manifest(

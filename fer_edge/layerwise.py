@@ -118,9 +118,19 @@ def run_steps(steps: list[Step], image: Any, visit: Callable[..., Any]) -> Any:
     return answer
 
 
-def call_layer(step: Step, *inputs: Any, **options: Any) -> Any:
-    """Returns what a step's layer answers: the plain `visit` of `run_steps`."""
-    return step.layer(*inputs, **options)
+def measure_answers(
+    steps: list[Step], images: NDArray[np.uint8], measure: Callable[[Any], Any]
+) -> dict[str, Any]:
+    """Returns what `measure` says of each step's answer to images, uint8 (n, 48, 48)."""
+    found = {}
+
+    def visit(step: Step, *inputs: Any, **options: Any) -> Any:
+        answer = step.layer(*inputs, **options)
+        found[step.name] = measure(answer)
+        return answer
+
+    run_steps(steps, as_input(images), visit)
+    return found
 
 
 def as_input(images: NDArray[np.uint8]) -> Any:

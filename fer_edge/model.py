@@ -10,13 +10,13 @@ import functools
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from fer_edge import classics
-from fer_edge.classics import Weights
 from fer_edge.contract import INPUT_SHAPE
 from fer_edge.errors import ConfigError
 from fer_edge.keras_network import import_keras
+from fer_edge.recipe import Precision, StartWeights
 
 if TYPE_CHECKING:
     import keras
@@ -110,8 +110,6 @@ ALL_NAMES = (*ARCHITECTURES, *TEACHERS, "elu-cnn", "vgg16")
 
 # Powers of two are exact when the scale is folded into the first kernel. No offset: zero padding
 # would then no longer mean black, and the fold would be wrong at the border.
-Precision = Literal["float32", "mixed_bfloat16"]
-
 PIXEL_SCALE = 1 / 128
 NORM_MOMENTUM = 0.9  # Keras's 0.99 needs hundreds of steps, which small data sets do not have
 DEPTHWISE_STDDEV = 1 / 3  # fan-in 9; Keras's default counts channels in and starts far too small
@@ -140,7 +138,7 @@ def build_model(
     *,
     dropout: float = 0.2,
     seed: int = 0,
-    weights: Weights = "none",
+    weights: StartWeights = "none",
     form: TrainingForm | None = None,
 ) -> keras.Model:
     """Builds a network that answers logits.
@@ -180,7 +178,7 @@ def build_model(
     return keras.Model(inputs, answers, name=arch)
 
 
-def _features(arch: str, inputs: Any, weights: Weights, seed: int, norm: Any) -> Any:
+def _features(arch: str, inputs: Any, weights: StartWeights, seed: int, norm: Any) -> Any:
     """Returns (n, channels): what a network's body makes of images, uint8."""
     layers = import_keras().layers
     if arch == "vgg16":

@@ -63,27 +63,30 @@ def prepare_int8(
     return round_weights(equalize(deployed, images), images)
 
 
-def write_analysis(folder: Path, found: Sequence[Sensitivity], n: int) -> None:
+def write_analysis(folder: Path, found: Sequence[Sensitivity]) -> None:
     """Leaves how sensitive each layer is in a folder, as a table and a picture.
 
     Args:
         folder: Where `sensitivity.csv` and `sensitivity.png` go.
         found: In the order of the rows.
-        n: Images that it was measured on.
     """
     with (folder / TABLE).open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow([*_fields("trained"), *_fields("exported")[2:]])
         for row in found:
-            after = dataclasses.astuple(row.exported)[2:] if row.exported else ("", "")
-            writer.writerow([*dataclasses.astuple(row.trained), *after])
+            after = _figures(row.exported) if row.exported else ("", "")
+            writer.writerow([row.trained.layer, row.trained.part, *_figures(row.trained), *after])
     plots.draw_sensitivity(
         [f"{row.trained.layer} {row.trained.part}" for row in found],
         trained=[row.trained.change for row in found],
         exported=[row.exported.change if row.exported else None for row in found],
-        n=n,
+        n=found[0].trained.agreement.n,
         path=folder / PICTURE,
     )
+
+
+def _figures(effect: Effect) -> tuple[float, float]:
+    return effect.change, effect.agreement.value
 
 
 def _fields(prefix: str) -> list[str]:
@@ -109,25 +112,37 @@ def check_int8(content: bytes, n_classes: int) -> None:
             raise ConversionError(f"Expected the {name} {expected}, found {found}.")
 
 
-def check_answers(folder: Path, calibration: Calibration, validation: Split | None) -> Agreement:
-    """Returns how often int8 has float's answer: on validation, or without one on its own sample.
+def measure_int8(
+    folder: Path,
+    calibration: Calibration,
+    validation: Split | None,
+    say: Callable[[str], None] = lambda _text: None,
+) -> tuple[Agreement, dict[str, Any]]:
+    """Returns how often int8 has float's answer, and what the manifest says of its confidence.
+
+    Args:
+        folder: Holds `float32.tflite` and `int8.tflite`.
+        calibration: Its images are compared where there is no validation split; of confidence
+            nothing is said then, {}.
+        validation: Faces that int8 was not made from.
+        say: Told what happens.
 
     Raises:
-        ConversionError: So seldom that quantization has broken the model.
+        ConversionError: They agree so seldom that quantization has broken the model.
     """
-    float32, int8 = ((folder / f"{name}.tflite").read_bytes() for name in ("float32", "int8"))
     images = validation.images if validation else calibration.images
     where = "validation images" if validation else "calibration images of the train split"
-    return Agreement(check_agreement(float32, int8, images), where)
-
-
-def measure_confidence(
-    folder: Path, validation: Split | None, say: Callable[[str], None]
-) -> dict[str, Any]:
-    """Returns what the manifest says of the int8 model's confidence; {} without a split."""
+    say(f"measuring int8 on {len(images)} {where}")
+    float32, int8 = (
+        _answers((folder / f"{name}.tflite").read_bytes(), images) for name in ("float32", "int8")
+    )
+    found = Agreement(check_agreement(float32, int8), where)
     if validation is None:
-        return {}
-    say(f"measuring int8's confidence on {len(validation)} validation images")
-    int8 = Interpreter((folder / "int8.tflite").read_bytes())
-    answers = int8.probabilities(validation.images[..., None])
-    return describe_confidence(answers, validation.labels, split="validation")
+        return found, {}
+    return found, describe_confidence(int8, validation.labels, split="validation")
+
+
+def _answers(content: bytes, images: NDArray[np.uint8]) -> NDArray[np.floating]:
+    """Returns (n, k) probabilities of a model for images, (n, 48, 48)."""
+    interpreter = Interpreter(content)
+    return interpreter.probabilities(images[..., None].astype(interpreter.input.dtype))

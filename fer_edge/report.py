@@ -35,7 +35,6 @@ from fer_edge.improvement import Improvement
 from fer_edge.model_cost import LayerCost
 from fer_edge.quantization import PICTURE, TABLE
 from fer_edge.quickstart import Quickstart, Steps
-from fer_edge.sensitivity import MAX_IMAGES
 from fer_edge.tables import Table
 from fer_edge.train import Listener
 
@@ -217,11 +216,7 @@ def show_export(done: Exported) -> None:
     checked = f"fold checked on {done.n_folded} faces: largest change {done.fold_error:.1e}"
     show_table(Table(f"{done.folder} ({checked})", ("file", "size", "SHA-256"), rows))
     if done.sensitivity:
-        show_table(
-            tables.sensitivity_table(
-                done.sensitivity, n=min(done.manifest.calibration["n"], MAX_IMAGES)
-            )
-        )
+        show_table(tables.sensitivity_table(done.sensitivity))
         say(f"Every layer: {done.folder / TABLE}, drawn in {done.folder / PICTURE}")
     if done.agreement:
         share = done.agreement.share

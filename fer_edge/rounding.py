@@ -21,6 +21,7 @@ from fer_edge.layerwise import (
     channel_axes,
     has_kernel,
     is_depthwise,
+    measure_answers,
     run_steps,
     trace,
     with_weights,
@@ -55,8 +56,8 @@ def round_weights(deployed: keras.Model, images: NDArray[np.uint8]) -> keras.Mod
     Source: Frantar et al., GPTQ, arXiv:2210.17323, section 3 (the order of the rounding);
     Nagel et al., arXiv:1906.04721, section 4.2 (bias correction).
     """
-    means = answer_means(trace(deployed), images)
     steps = trace(deployed)
+    means = answer_means(steps, images)
 
     def visit(step: Step, *inputs: Any, **options: Any) -> Any:
         if has_kernel(step):
@@ -95,7 +96,7 @@ def round_to_grid(weights: Floats, covariance: Floats, n: int) -> Floats:
     rest = np.take_along_axis(weights, order[:, :, None], 1)
     largest = np.abs(rest).argmax(axis=1)
     extreme = np.take_along_axis(rest, largest[:, None], 1)[:, 0]  # keeps its value
-    scale = np.maximum(np.abs(extreme), 1e-30) / LEVELS
+    scale = grid_step(extreme)
     result, error = np.empty_like(rest), np.empty_like(rest)
     for start in range(0, rest.shape[1], BLOCK):
         rows = range(start, min(start + BLOCK, rest.shape[1]))
@@ -110,17 +111,14 @@ def round_to_grid(weights: Floats, covariance: Floats, n: int) -> Floats:
     return np.take_along_axis(result, np.argsort(order, axis=1)[:, :, None], 1)
 
 
+def grid_step(extreme: Floats) -> Floats:
+    """Returns the distance of a grid's levels, over zero, from its largest magnitudes."""
+    return np.asarray(np.maximum(np.abs(extreme), 1e-30) / LEVELS)
+
+
 def answer_means(steps: list[Step], images: NDArray[np.uint8]) -> dict[str, Floats]:
     """Returns (channels,) for each step: the mean of what it answers to images, uint8."""
-    means = {}
-
-    def visit(step: Step, *inputs: Any, **options: Any) -> Any:
-        answer = step.layer(*inputs, **options)
-        means[step.name] = _channel_means(answer)
-        return answer
-
-    run_steps(steps, as_input(images), visit)
-    return means
+    return measure_answers(steps, images, _channel_means)
 
 
 def input_covariance(layer: Any, inputs: Any) -> tuple[Floats, int]:

@@ -16,15 +16,9 @@ from numpy.typing import NDArray
 
 from fer_edge.contract import OUTPUT_SCALE
 from fer_edge.keras_network import import_keras
-from fer_edge.layerwise import (
-    Step,
-    as_input,
-    call_layer,
-    has_kernel,
-    is_depthwise,
-    run_steps,
-    trace,
-)
+from fer_edge.layerwise import Step, as_input, has_kernel, run_steps, trace
+from fer_edge.metrics import Interval, agreement
+from fer_edge.rounding import from_matrices, grid_step, to_matrices
 
 if TYPE_CHECKING:
     import keras
@@ -45,13 +39,13 @@ class Effect:
         layer: Its name.
         part: Of the layer.
         change: Mean absolute change of a probability.
-        agreement: Share of images whose most likely emotion stays.
+        agreement: How often the most likely emotion stays.
     """
 
     layer: str
     part: Part
     change: float
-    agreement: float
+    agreement: Interval
 
 
 @dataclass(frozen=True)
@@ -70,6 +64,24 @@ class Sensitivity:
     exported: Effect | None
 
 
+@dataclass(frozen=True)
+class Held:
+    """A network in float with what each of its steps answers to some images.
+
+    Attributes:
+        steps: In order.
+        answers: By slot; 0 is the images.
+    """
+
+    steps: list[Step]
+    answers: dict[int, Any]
+
+    @property
+    def probabilities(self) -> Floats:
+        """What the last step answers, (n, k)."""
+        return _numpy(self.answers[self.steps[-1].slot])
+
+
 def compare(
     deployed: keras.Model, exported: keras.Model, images: NDArray[np.uint8]
 ) -> tuple[Sensitivity, ...]:
@@ -81,46 +93,53 @@ def compare(
         images: The calibration sample, uint8 (n, 48, 48): ranges and effects are of its first
             `MAX_IMAGES`.
     """
-    images = images[:MAX_IMAGES]
-    effects = [_all_weights(deployed, deployed, images), *measure_effects(deployed, images)]
+    trained = hold_answers(deployed, images[:MAX_IMAGES])
+    effects = [_all_weights(trained, trained), *measure_effects(trained)]
     after: dict[tuple[str, Part], Effect] = {}
     if exported is not deployed:
-        total = _all_weights(deployed, exported, images)
-        rest = measure_effects(exported, images, parts=("activation",))
+        prepared = hold_answers(exported, images[:MAX_IMAGES])
+        total = _all_weights(trained, prepared)
+        rest = measure_effects(prepared, parts=("activation",))
         after = {(effect.layer, effect.part): effect for effect in (total, *rest)}
     return tuple(Sensitivity(effect, after.get((effect.layer, effect.part))) for effect in effects)
 
 
-def measure_effects(
-    deployed: keras.Model,
-    images: NDArray[np.uint8],
-    parts: Sequence[Part] = ("weights", "activation"),
-) -> list[Effect]:
-    """Returns what quantizing each layer alone does, in the order of the network.
+def hold_answers(deployed: keras.Model, images: NDArray[np.uint8]) -> Held:
+    """Returns a network with all that it answers to images, uint8 (n, 48, 48).
 
     Args:
         deployed: float32 (1, 48, 48, 1) to probabilities, batch-norm folded; left as it is.
-        images: uint8 (n, 48, 48): ranges and effects are of these.
-        parts: What is quantized.
+        images: Ranges and effects are of these.
     """
     steps = trace(deployed)
-    held: dict[int, Any] = {0: as_input(images)}
+    answers: dict[int, Any] = {0: as_input(images)}
 
     def keep(step: Step, *inputs: Any, **options: Any) -> Any:
-        held[step.slot] = step.layer(*inputs, **options)
-        return held[step.slot]
+        answers[step.slot] = step.layer(*inputs, **options)
+        return answers[step.slot]
 
-    exact = _numpy(run_steps(steps, held[0], keep))
+    run_steps(steps, answers[0], keep)
+    return Held(steps, answers)
+
+
+def measure_effects(held: Held, parts: Sequence[Part] = ("weights", "activation")) -> list[Effect]:
+    """Returns what quantizing each layer alone does, in the order of the network.
+
+    Args:
+        held: The network and its answers.
+        parts: What is quantized.
+    """
     found = []
-    for step in steps:
+    for step in held.steps:
         if "weights" in parts and has_kernel(step):
-            answer = _call_quantized(step, *(held[slot] for slot in step.sources))
-            changed = _with_answer(steps, held, step, answer)
-            found.append(_compare(step.name, "weights", exact, changed))
-        if "activation" in parts and _is_stored(step, steps):
-            answer = quantize_activation(_numpy(held[step.slot]), is_last=step is steps[-1])
-            changed = _with_answer(steps, held, step, answer)
-            found.append(_compare(step.name, "activation", exact, changed))
+            answer = _call_quantized(step, *(held.answers[slot] for slot in step.sources))
+            changed = _with_answer(held, step, answer)
+            found.append(_compare(step.name, "weights", held.probabilities, changed))
+        if "activation" in parts and _is_stored(step, held.steps):
+            is_last = step is held.steps[-1]
+            answer = quantize_activation(_numpy(held.answers[step.slot]), is_last=is_last)
+            changed = _with_answer(held, step, answer)
+            found.append(_compare(step.name, "activation", held.probabilities, changed))
     return found
 
 
@@ -136,14 +155,13 @@ def quantize_activation(values: Floats, *, is_last: bool = False) -> Floats:
     return np.asarray((levels - zero_point) * scale, np.float32)
 
 
-def _all_weights(deployed: keras.Model, exported: keras.Model, images: NDArray[np.uint8]) -> Effect:
+def _all_weights(trained: Held, exported: Held) -> Effect:
     """Returns what all kernels in 8 bits do, beside the trained network in float."""
-    exact = _numpy(run_steps(trace(deployed), as_input(images), call_layer))
-    changed = _numpy(run_steps(trace(exported), as_input(images), _call_quantized))
-    return _compare(ALL_LAYERS, "weights", exact, changed)
+    changed = _numpy(run_steps(exported.steps, exported.answers[0], _call_quantized))
+    return _compare(ALL_LAYERS, "weights", trained.probabilities, changed)
 
 
-def _with_answer(steps: list[Step], held: dict[int, Any], changed: Step, answer: Any) -> Floats:
+def _with_answer(held: Held, changed: Step, answer: Any) -> Floats:
     """Returns (n, k) probabilities when one step answers something else."""
     fresh = {changed.slot}
 
@@ -151,11 +169,11 @@ def _with_answer(steps: list[Step], held: dict[int, Any], changed: Step, answer:
         if step is changed:
             return import_keras().ops.convert_to_tensor(answer)
         if not fresh & set(step.sources):
-            return held[step.slot]
+            return held.answers[step.slot]
         fresh.add(step.slot)
         return step.layer(*inputs, **options)
 
-    return _numpy(run_steps(steps, held[0], visit))
+    return _numpy(run_steps(held.steps, held.answers[0], visit))
 
 
 def _call_quantized(step: Step, *inputs: Any, **options: Any) -> Any:
@@ -163,9 +181,10 @@ def _call_quantized(step: Step, *inputs: Any, **options: Any) -> Any:
     if not has_kernel(step):
         return step.layer(*inputs, **options)
     kernel, bias = step.layer.get_weights()
-    axes = (0, 1, 3) if is_depthwise(step.layer) else tuple(range(kernel.ndim - 1))
-    scale = np.maximum(np.abs(kernel).max(axis=axes, keepdims=True), 1e-30) / 127
-    step.layer.set_weights([np.rint(kernel / scale) * scale, bias])
+    weights = to_matrices(step.layer, kernel)
+    scale = grid_step(np.abs(weights).max(axis=1, keepdims=True))
+    on_grid = from_matrices(step.layer, np.rint(weights / scale) * scale, kernel.shape)
+    step.layer.set_weights([on_grid, bias])
     answer = step.layer(*inputs, **options)
     step.layer.set_weights([kernel, bias])
     return answer
@@ -179,8 +198,7 @@ def _is_stored(step: Step, steps: list[Step]) -> bool:
 
 
 def _compare(name: str, part: Part, exact: Floats, found: Floats) -> Effect:
-    same = exact.argmax(axis=1) == found.argmax(axis=1)
-    return Effect(name, part, float(np.abs(exact - found).mean()), float(same.mean()))
+    return Effect(name, part, float(np.abs(exact - found).mean()), agreement(exact, found))
 
 
 def _numpy(tensor: Any) -> Floats:

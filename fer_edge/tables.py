@@ -49,15 +49,15 @@ def milliseconds(value: float | None) -> str:
     return "–" if value is None else f"{value:#.3g}".rstrip(".")
 
 
-def sensitivity_table(found: Sequence[Sensitivity], *, n: int, shown: int = 10) -> Table:
+def sensitivity_table(found: Sequence[Sensitivity], *, shown: int = 10) -> Table:
     """Returns what is most sensitive to 8 bits.
 
     Args:
         found: All weights together, then everything that is quantized.
-        n: Training images that it was measured on.
         shown: How many rows, the first aside.
     """
     total, *rest = found
+    n = total.trained.agreement.n
     most = sorted(rest, key=lambda row: row.trained.change, reverse=True)[:shown]
     rows = tuple(
         (

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from fer_edge import converter
-from fer_edge.calibration import check_agreement, pick_calibration
+from fer_edge.calibration import Calibration, check_agreement, pick_calibration
 from fer_edge.catalog import SHIPPED, find_model
 from fer_edge.confidence import describe_confidence
 from fer_edge.contract import INPUT_SHAPE, TensorSpec, read_manifest
@@ -23,7 +23,7 @@ from fer_edge.export import Export, export_model
 from fer_edge.inspect import read_graph
 from fer_edge.keras_network import load_model, logits_of
 from fer_edge.metrics import softmax
-from fer_edge.quantization import check_int8, measure_confidence
+from fer_edge.quantization import check_int8, measure_int8
 from fer_edge.runs import Run
 from fer_edge.runtime import Interpreter
 from tests.test_model import with_lived_in_norms
@@ -141,10 +141,13 @@ def test_the_manifest_says_what_int8s_confidence_is_worth(exported: Run) -> None
 
 def test_no_or_too_few_validation_faces_say_nothing_of_confidence(exported: Run) -> None:
     said: list[str] = []
+    faces = Calibration(sample_dataset().split("train").images[:30], {})
     few = sample_dataset().split("validation").take(np.arange(20))
-    assert measure_confidence(exported.export, None, said.append) == {}
-    assert said == []
-    assert measure_confidence(exported.export, few, said.append) == {}
+    found, confidence = measure_int8(exported.export, faces, None, said.append)
+    assert (found.share.n, confidence) == (30, {})
+    assert said == ["measuring int8 on 30 calibration images of the train split"]
+    found, confidence = measure_int8(exported.export, faces, few, said.append)
+    assert (found.share.n, found.images, confidence) == (20, "validation images", {})
 
 
 def test_calibration_is_seeded_and_in_class_shares(drawn: Dataset) -> None:
@@ -174,8 +177,10 @@ def test_another_number_of_classes_fails_the_int8_check(exported: Run) -> None:
 
 def test_int8_keeps_the_answers_of_the_calibration_sample(exported: Run) -> None:
     faces = sample_dataset().split("train").images[:100]
-    models = [(exported.export / f"{v}.tflite").read_bytes() for v in ("float32", "int8")]
-    found = check_agreement(models[0], models[1], faces)
+    found = check_agreement(
+        probabilities(exported, "float32", faces),
+        probabilities(exported, "int8", faces),
+    )
     assert found.n == 100
     assert found.value > 0.9
 
@@ -183,9 +188,10 @@ def test_int8_keeps_the_answers_of_the_calibration_sample(exported: Run) -> None
 def test_int8_that_answers_otherwise_is_refused(exported: Run) -> None:
     """The shipped network knows photographs and the other one drawings: on noise they differ."""
     noise = np.random.default_rng(0).integers(0, 256, (40, 48, 48)).astype(np.uint8)
-    stranger = (SHIPPED / "small" / "int8.tflite").read_bytes()
+    stranger = Interpreter((SHIPPED / "small" / "int8.tflite").read_bytes())
+    answers = probabilities(exported, "int8", noise)
     with pytest.raises(ConversionError, match="answer on only"):
-        check_agreement((exported.export / "float32.tflite").read_bytes(), stranger, noise)
+        check_agreement(answers, stranger.probabilities(noise[..., None]))
 
 
 @pytest.mark.slow

@@ -21,11 +21,11 @@ from fer_edge.deploy import deployed_probabilities, fold
 from fer_edge.equalize import MARGIN, SILENT, equalize, find_groups, max_magnitudes
 from fer_edge.errors import ConversionError
 from fer_edge.keras_network import load_network
-from fer_edge.layerwise import as_input, call_layer, has_kernel, run_steps, trace
+from fer_edge.layerwise import has_kernel, trace
 from fer_edge.quantization import prepare_int8
 from fer_edge.rounding import answer_means, input_covariance, round_to_grid, round_weights
 from fer_edge.runs import Run
-from fer_edge.sensitivity import compare, measure_effects, quantize_activation
+from fer_edge.sensitivity import compare, hold_answers, measure_effects, quantize_activation
 from tests.test_model import with_lived_in_norms
 
 DRAWN = sample_dataset(n_per_class=(8, 1, 8))
@@ -73,7 +73,7 @@ def nearest(weights: NDArray[np.float64]) -> NDArray[np.float64]:
 @pytest.mark.parametrize("arch", ["nano", "elu-cnn", "fused"])
 def test_the_steps_are_the_network(arch: str) -> None:
     deployed = fused() if arch == "fused" else fold(with_lived_in_norms(arch))
-    answers = run_steps(trace(deployed), as_input(FACES[:5]), call_layer)
+    answers = hold_answers(deployed, FACES[:5]).probabilities
     np.testing.assert_allclose(answers, deployed_probabilities(deployed, FACES[:5]), atol=1e-5)
 
 
@@ -278,9 +278,12 @@ def test_activations_are_quantized_as_the_contract_says() -> None:
 
 
 def test_effects_tell_the_weak_layers(small: Any) -> None:
-    rounded = {(e.layer, e.part): e for e in measure_effects(round_weights(small, FACES), FACES)}
+    rounded = {
+        (e.layer, e.part): e
+        for e in measure_effects(hold_answers(round_weights(small, FACES), FACES))
+    }
     assert rounded["layer5_project", "weights"].change < 1e-6  # on the grid already
-    usual = {(e.layer, str(e.part)): e for e in measure_effects(small, FACES)}
+    usual = {(e.layer, str(e.part)): e for e in measure_effects(hold_answers(small, FACES))}
     assert ("layer5_depthwise", "weights") in usual
     assert ("layer5_depthwise", "activation") not in usual  # the ReLU behind is part of it
     assert min(effect.change for effect in usual.values()) > 0
@@ -292,7 +295,7 @@ def test_effects_tell_the_weak_layers(small: Any) -> None:
         spoilt = fold(load_network(SHIPPED / "small" / "float.keras"))
         kernel, bias = spoilt.get_layer("layer5_project").get_weights()
         spoilt.get_layer("layer5_project").set_weights([kernel * factor, bias + offset])
-        worse = {(e.layer, str(e.part)): e for e in measure_effects(spoilt, FACES)}
+        worse = {(e.layer, str(e.part)): e for e in measure_effects(hold_answers(spoilt, FACES))}
         key = ("layer5_project", part)
         assert worse[key].change > 4 * usual[key].change
 

@@ -66,9 +66,10 @@ ARCHITECTURES: dict[str, tuple[Layer, ...]] = {
         Conv(16, stride=2),  # 24 x 24
         Conv(32, stride=2),  # 12 x 12
         Block(32, expand=2),
-        Block(56, stride=2, expand=3),  # 6 x 6
-        Block(56, expand=3),
-        Conv(160, kernel=1),
+        Block(32, expand=2),
+        Block(64, stride=2, expand=3),  # 6 x 6
+        Block(64, expand=3),
+        Conv(176, kernel=1),
     ),
     "small": (
         Conv(16, stride=2),  # 24 x 24

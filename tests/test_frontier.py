@@ -34,6 +34,11 @@ def frontier() -> ModuleType:
 
 
 @pytest.fixture(scope="module")
+def frontier_data() -> ModuleType:
+    return load_script("frontier_data")
+
+
+@pytest.fixture(scope="module")
 def bench(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A benchmark of the shipped int8 file, and of its bytes as a stranger's."""
     folder = tmp_path_factory.mktemp("bench")
@@ -56,8 +61,8 @@ def written_in(svg: Path) -> list[str]:
     return re.findall(r"<!-- (.*?) -->", svg.read_text())
 
 
-def test_every_published_row_has_a_source_and_a_split(frontier: ModuleType) -> None:
-    systems = frontier.parse_published(PUBLISHED.read_text())
+def test_every_published_row_has_a_source_and_a_split(frontier_data: ModuleType) -> None:
+    systems = frontier_data.parse_published(PUBLISHED.read_text())
     assert len({system.name for system in systems}) == len(systems) >= 15
     for system in systems:
         assert system.source.strip(), system.name
@@ -92,21 +97,21 @@ def test_every_published_row_has_a_source_and_a_split(frontier: ModuleType) -> N
         pytest.param("[[system", id="no TOML"),
     ],
 )
-def test_a_row_that_cannot_be_traced_is_refused(text: str, frontier: ModuleType) -> None:
+def test_a_row_that_cannot_be_traced_is_refused(text: str, frontier_data: ModuleType) -> None:
     with pytest.raises(ConfigError):
-        frontier.parse_published(text)
+        frontier_data.parse_published(text)
 
 
-def test_a_row_may_leave_out_what_is_not_known(frontier: ModuleType) -> None:
-    [whole] = frontier.parse_published(toml_row())
+def test_a_row_may_leave_out_what_is_not_known(frontier_data: ModuleType) -> None:
+    [whole] = frontier_data.parse_published(toml_row())
     assert (whole.accuracy_percent, whole.parameters) == (70.5, 60_000)
-    [bare] = frontier.parse_published(toml_row(parameters=None))
+    [bare] = frontier_data.parse_published(toml_row(parameters=None))
     assert (bare.parameters, bare.note) == (None, "")
 
 
-def test_a_benchmark_is_read(frontier: ModuleType, bench: Path) -> None:
+def test_a_benchmark_is_read(frontier_data: ModuleType, bench: Path) -> None:
     document = json.loads(bench.read_text())
-    found = frontier.read_benchmark(f"small={bench}")
+    found = frontier_data.read_benchmark(f"small={bench}")
     assert dict(found.split) == {
         "source": "sample",
         "sha256": document["data"]["sha256"],
@@ -127,15 +132,15 @@ def test_a_benchmark_is_read(frontier: ModuleType, bench: Path) -> None:
     assert (invoke["what"], invoke["n_threads"]) == ("invoke", 1)
     assert ours.timing.p50_ms == invoke["p50_ms"]["value"]
     assert ours.size_bytes == (SHIPPED / "small" / "int8.tflite").stat().st_size
-    assert frontier.read_benchmark(str(bench)).results[0].name == "fer-edge int8"
+    assert frontier_data.read_benchmark(str(bench)).results[0].name == "fer-edge int8"
 
 
-def test_of_several_models_each_keeps_its_name(frontier: ModuleType, bench: Path) -> None:
+def test_of_several_models_each_keeps_its_name(frontier_data: ModuleType, bench: Path) -> None:
     document = json.loads(bench.read_text())
     row = document["results"][0]
     variants = ("keras", "float32", "float16", "dynamic", "int8")
     document["results"] = [{**row, "name": f"nano/{v}", "variant": v} for v in variants]
-    found = frontier.parse_benchmark(json.dumps(document), name="unused").results
+    found = frontier_data.parse_benchmark(json.dumps(document), name="unused").results
     assert [(r.name, r.group) for r in found] == [
         ("nano float32", "ours in float32"),
         ("nano int8", "ours"),
@@ -143,39 +148,45 @@ def test_of_several_models_each_keeps_its_name(frontier: ModuleType, bench: Path
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"schema_version": 2}', '{"schema_version": 1}'])
-def test_what_is_no_benchmark_is_refused(text: str, frontier: ModuleType) -> None:
+def test_what_is_no_benchmark_is_refused(text: str, frontier_data: ModuleType) -> None:
     with pytest.raises(ConfigError, match="Cannot read the benchmark"):
-        frontier.parse_benchmark(text)
+        frontier_data.parse_benchmark(text)
 
 
-def test_a_benchmark_with_nothing_to_draw_is_refused(frontier: ModuleType, bench: Path) -> None:
+def test_a_benchmark_with_nothing_to_draw_is_refused(
+    frontier_data: ModuleType, bench: Path
+) -> None:
     document = json.loads(bench.read_text()) | {"results": []}
     with pytest.raises(ConfigError, match="nothing to draw"):
-        frontier.parse_benchmark(json.dumps(document))
+        frontier_data.parse_benchmark(json.dumps(document))
 
 
-def test_a_benchmark_without_ours_is_refused(frontier: ModuleType, bench: Path) -> None:
-    one = frontier.read_benchmark(str(bench))
+def test_a_benchmark_without_ours_is_refused(
+    frontier: ModuleType, frontier_data: ModuleType, bench: Path
+) -> None:
+    one = frontier_data.read_benchmark(str(bench))
     strangers = dataclasses.replace(one, results=one.results[1:])
     with pytest.raises(ConfigError, match="no int8 model of ours"):
-        frontier.make_panels([strangers], frontier.parse_published(toml_row()))
+        frontier.make_panels([strangers], frontier_data.parse_published(toml_row()))
 
 
-def test_times_of_other_runs_are_not_shown(frontier: ModuleType, bench: Path) -> None:
-    first, second = (frontier.read_benchmark(f"{name}={bench}") for name in ("nano", "small"))
+def test_times_of_other_runs_are_not_shown(
+    frontier: ModuleType, frontier_data: ModuleType, bench: Path
+) -> None:
+    first, second = (frontier_data.read_benchmark(f"{name}={bench}") for name in ("nano", "small"))
     slower = dataclasses.replace(
         second.results[0], timing=dataclasses.replace(second.results[0].timing, p50_ms=99.0)
     )
     second = dataclasses.replace(second, results=(slower,))
-    panel, _ = frontier.make_panels([first, second], frontier.parse_published(toml_row()))
+    panel, _ = frontier.make_panels([first, second], frontier_data.parse_published(toml_row()))
     assert [" ms" in mark.label for mark in panel.marks[:2]] == [True, False]
 
 
 def test_figures_of_different_splits_are_not_put_together(
-    frontier: ModuleType, bench: Path
+    frontier: ModuleType, frontier_data: ModuleType, bench: Path
 ) -> None:
-    published = frontier.parse_published(toml_row())
-    one = frontier.read_benchmark(str(bench))
+    published = frontier_data.parse_published(toml_row())
+    one = frontier_data.read_benchmark(str(bench))
     other = dataclasses.replace(one, split={**one.split, "split": "test"})
     with pytest.raises(ConfigError, match="benchmarks of one split"):
         frontier.make_panels([one, other], published)
@@ -185,15 +196,15 @@ def test_figures_of_different_splits_are_not_put_together(
 
 
 def test_the_picture_holds_every_label_and_says_what_it_shows(
-    frontier: ModuleType, bench: Path, tmp_path: Path
+    frontier: ModuleType, frontier_data: ModuleType, bench: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "frontier.svg"
     frontier.main([f"small={bench}", "--published", str(PUBLISHED), "--out", str(out)])
     written = written_in(out)
-    for system in frontier.parse_published(PUBLISHED.read_text()):
+    for system in frontier_data.parse_published(PUBLISHED.read_text()):
         label = f"{system.name} ({system.note})" if system.note else system.name
         assert written.count(label) == 1, label
-    [ours, stranger] = frontier.read_benchmark(f"small={bench}").results
+    [ours, stranger] = frontier_data.read_benchmark(f"small={bench}").results
     for timed in (ours, stranger):
         assert timed.name + timed.timing.star in written
     kib = f"{(SHIPPED / 'small' / 'int8.tflite').stat().st_size / 1024:.0f}"
@@ -206,10 +217,10 @@ def test_the_picture_holds_every_label_and_says_what_it_shows(
 
 
 def test_labels_of_the_picture_do_not_overlap(
-    frontier: ModuleType, bench: Path, tmp_path: Path
+    frontier: ModuleType, frontier_data: ModuleType, bench: Path, tmp_path: Path
 ) -> None:
-    published = frontier.parse_published(PUBLISHED.read_text())
-    panels = frontier.make_panels([frontier.read_benchmark(f"small={bench}")], published)
+    published = frontier_data.parse_published(PUBLISHED.read_text())
+    panels = frontier.make_panels([frontier_data.read_benchmark(f"small={bench}")], published)
     boxes = [
         text.get_window_extent() for text in frontier.draw_frontier(panels, tmp_path / "f.svg")[0]
     ]

@@ -16,7 +16,7 @@ from fer_edge.metrics import softmax
 from fer_edge.model import ALL_NAMES, ARCHITECTURES, build_model
 from fer_edge.model_cost import layer_costs
 
-LIMITS = {"nano": 60_000, "small": 250_000, "base": 1_000_000}
+LIMITS = {"nano": 70_000, "small": 250_000, "base": 1_000_000}
 FACES = np.random.default_rng(1).integers(0, 256, (9, 48, 48)).astype(np.uint8)
 
 
@@ -53,7 +53,7 @@ def test_costs_of_the_first_layers_of_nano() -> None:
     assert depthwise.n_parameters == 3 * 3 * 64
     assert depthwise.macs == 12 * 12 * 64 * 3 * 3
     assert costs["layer3_add"].activation_bytes == 3 * 12 * 12 * 32
-    assert costs["logits"].macs == 160 * 7
+    assert costs["logits"].macs == 176 * 7
 
 
 def test_the_seed_decides_the_weights() -> None:

@@ -48,13 +48,13 @@ def test_defaults(
 
 
 def test_the_second_head_is_left_out_without_votes(tmp_path: Path) -> None:
-    made = plan(recipe="nano", out=tmp_path / "new")
+    made = plan(recipe="base", out=tmp_path / "new")
     assert made.recipe.auxiliary == 0
     assert len(made.notes) == 1
     assert "left out without --ferplus" in made.notes[0]
-    with_votes = plan(recipe="nano", source=Source("fer.csv", ferplus="v"), out=tmp_path / "new")
+    with_votes = plan(recipe="base", source=Source("fer.csv", ferplus="v"), out=tmp_path / "new")
     assert (with_votes.recipe.auxiliary > 0, with_votes.notes) == (True, ())
-    asked = plan(recipe="nano", settings=["auxiliary=0.5"], out=tmp_path / "new")
+    asked = plan(recipe="base", settings=["auxiliary=0.5"], out=tmp_path / "new")
     assert (asked.recipe.auxiliary, asked.notes) == (0.5, ())
     assert plan(recipe="small", out=tmp_path / "new").notes == ()
 

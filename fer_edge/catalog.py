@@ -76,9 +76,10 @@ class Model:
                 return file
         have = ", ".join(file.variant for file in self.files) or "none"
         source = self.run.folder if self.run else self.name
+        option = "" if variant == "float32" else f" --{variant}"  # float32 is always made
         raise ModelFormatError(
             f"{self.name} has no {variant} model; it has: {have}. "
-            f"Make it with: fer-edge export {source} --{variant}"
+            f"Make it with: fer-edge export {source}{option}"
         )
 
 
@@ -116,6 +117,22 @@ def find_model(name: str) -> Model:
         f"There is no model {name!r}. Expected {', '.join(shipped_names()) or 'a shipped name'}, "
         "a run folder with a finished training, an export folder, or a .tflite or .keras file."
     )
+
+
+def find_tflite(name: str, variant: str) -> ModelFile:
+    """Returns one `.tflite` file of the model that `name` stands for; a file is itself.
+
+    Raises:
+        ModelFormatError: There is no such model, or it has no such file.
+    """
+    model = find_model(name)
+    if not Path(name).is_file():
+        return model.file(variant)
+    if not model.files:
+        raise ModelFormatError(
+            f"{name} is no .tflite file. Make one of it with: fer-edge export {name} --int8"
+        )
+    return model.files[0]
 
 
 def find_source(name: str) -> Model:

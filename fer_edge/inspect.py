@@ -1,14 +1,16 @@
-"""What is inside a `.tflite` file: operators, tensor types, multiply-accumulates, parameters.
+"""What is inside a `.tflite` file: operators, tensors, quantization, multiply-accumulates.
 
 Reads the flatbuffer; runs nothing. Source of the layout: TensorFlow Lite's schema.fbs, version 3.
 """
 
+import hashlib
 import math
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from fer_edge.contract import INPUT_SHAPE, OUTPUT_SCALE
 from fer_edge.errors import MissingExtraError, ModelFormatError
 
 FILE_IDENTIFIER = b"TFL3"
@@ -21,6 +23,26 @@ CONVOLUTIONS = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
 
 
 @dataclass(frozen=True)
+class Quantization:
+    """What a tensor's integers mean: `scale * (integer - zero_point)`.
+
+    Attributes:
+        scales: One for the tensor, or one a channel.
+        zero_points: Likewise.
+        axis: The channels' axis.
+    """
+
+    scales: tuple[float, ...]
+    zero_points: tuple[int, ...]
+    axis: int
+
+    @property
+    def is_per_channel(self) -> bool:
+        """Whether channels have scales of their own."""
+        return len(self.scales) > 1
+
+
+@dataclass(frozen=True)
 class Tensor:
     """A tensor of the graph.
 
@@ -29,12 +51,14 @@ class Tensor:
         shape: With the batch.
         dtype: NumPy's name.
         is_constant: Whether its values stand in the file.
+        quantization: None where its values mean themselves.
     """
 
     name: str
     shape: tuple[int, ...]
     dtype: str
     is_constant: bool
+    quantization: Quantization | None = None
 
 
 @dataclass(frozen=True)
@@ -53,12 +77,25 @@ class Operator:
     outputs: tuple[Tensor, ...]
     macs: int
 
+    @property
+    def weights(self) -> Tensor | None:
+        """The kernel of a convolution or dense layer; None for another operator."""
+        return self.inputs[1] if self.name in CONVOLUTIONS else None
+
 
 @dataclass(frozen=True)
 class Graph:
-    """The one graph of a model file."""
+    """The one graph of a model file.
+
+    Attributes:
+        operators: In the order in which they run.
+        inputs: What it eats.
+        outputs: What it answers.
+    """
 
     operators: tuple[Operator, ...]
+    inputs: tuple[Tensor, ...]
+    outputs: tuple[Tensor, ...]
 
     @property
     def macs(self) -> int:
@@ -90,6 +127,77 @@ class Graph:
             if any(t.dtype.startswith("float") for t in (*operator.inputs, *operator.outputs))
         ]
 
+    def contract_faults(self) -> list[str]:
+        """Returns in what it differs from what every client of this project expects.
+
+        One uint8 face in, at scale 1 where the graph is quantized; probabilities out, float32, or
+        uint8 in steps of 1/256 and then integer throughout.
+        """
+        if len(self.inputs) != 1 or len(self.outputs) != 1:
+            found = f"found {len(self.inputs)} and {len(self.outputs)}"
+            return [f"expected one input and one output, {found}"]
+        [image], [answer] = self.inputs, self.outputs
+        faults = []
+        if (image.shape, image.dtype) != (INPUT_SHAPE, "uint8"):
+            faults.append(
+                f"expected the input uint8 {INPUT_SHAPE}, found {image.dtype} {image.shape}"
+            )
+        if image.quantization not in (None, Quantization((1.0,), (0,), 0)):
+            faults.append("expected the input's scale 1 and zero point 0: a pixel is its byte")
+        if len(answer.shape) != 2 or answer.shape[0] != 1 or answer.shape[1] < 2:
+            faults.append(f"expected the output (1, emotions), found {answer.shape}")
+        if answer.dtype == "uint8":
+            if answer.quantization != Quantization((OUTPUT_SCALE,), (0,), 0):
+                faults.append("expected the output's scale 1/256 and zero point 0")
+            faults += [f"expected integers throughout, found {name}" for name in self.not_integer()]
+        elif answer.dtype != "float32":
+            faults.append(f"expected the output uint8 or float32, found {answer.dtype}")
+        return faults
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What is known of a model file.
+
+    Attributes:
+        name: Of the file.
+        size_bytes: Of the file.
+        sha256: Of its bytes.
+        graph: What it holds.
+        n_parameters: Values of the weights and biases.
+        macs: Multiply-accumulates of one run.
+        not_integer: Operators that touch a floating-point tensor.
+        contract_faults: In what it differs from what clients expect; empty where it does not.
+    """
+
+    name: str
+    size_bytes: int
+    sha256: str
+    graph: Graph
+    n_parameters: int
+    macs: int
+    not_integer: tuple[str, ...]
+    contract_faults: tuple[str, ...]
+
+
+def inspect_model(content: bytes, name: str) -> Inspection:
+    """Returns what is known of a `.tflite` file from its bytes.
+
+    Raises:
+        ModelFormatError: As `read_graph`.
+    """
+    graph = read_graph(content)
+    return Inspection(
+        name,
+        len(content),
+        hashlib.sha256(content).hexdigest(),
+        graph,
+        graph.n_parameters,
+        graph.macs,
+        tuple(graph.not_integer()),
+        tuple(graph.contract_faults()),
+    )
+
 
 def read_graph(content: bytes) -> Graph:
     """Returns the graph in a `.tflite` file's bytes.
@@ -107,12 +215,15 @@ def read_graph(content: bytes) -> Graph:
         if len(model.subgraphs) != 1:
             raise ModelFormatError(f"Expected one graph, found {len(model.subgraphs)}.")
         names = {value: name for name, value in vars(schema.BuiltinOperator).items()}
-        tensors = [_tensor(tensor, model.buffers) for tensor in model.subgraphs[0].tensors]
+        graph = model.subgraphs[0]
+        tensors = [_tensor(tensor, model.buffers) for tensor in graph.tensors]
         return Graph(
-            tuple(
+            operators=tuple(
                 _operator(names[_code(model.operatorCodes[op.opcodeIndex])], op, tensors)
-                for op in model.subgraphs[0].operators
-            )
+                for op in graph.operators
+            ),
+            inputs=tuple(tensors[index] for index in graph.inputs),
+            outputs=tuple(tensors[index] for index in graph.outputs),
         )
     except (struct.error, IndexError, TypeError, ValueError, KeyError, AttributeError) as exc:
         raise ModelFormatError(
@@ -139,8 +250,19 @@ def _tensor(tensor: Any, buffers: Sequence[Any]) -> Tensor:
     shape = () if tensor.shape is None else tuple(map(int, tensor.shape))
     dtype = DTYPES[tensor.type] if tensor.type < len(DTYPES) else f"type {tensor.type}"
     return Tensor(
-        tensor.name.decode("utf-8", "replace"), shape, dtype, bool(data is not None and len(data))
+        name=tensor.name.decode("utf-8", "replace"),
+        shape=shape,
+        dtype=dtype,
+        is_constant=bool(data is not None and len(data)),
+        quantization=_quantization(tensor.quantization),
     )
+
+
+def _quantization(found: Any) -> Quantization | None:
+    if found is None or found.scale is None or not len(found.scale):
+        return None
+    scales, zero_points = (tuple(values.tolist()) for values in (found.scale, found.zeroPoint))
+    return Quantization(scales, zero_points, int(found.quantizedDimension))
 
 
 def _operator(name: str, operator: Any, tensors: Sequence[Tensor]) -> Operator:

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from fer_edge.bench import Bench, Latency, Result, What
 from fer_edge.improvement import Improvement
 from fer_edge.metrics import Interval
-from fer_edge.model_cost import LayerCost
 from fer_edge.sensitivity import Sensitivity
 
 
@@ -202,31 +201,6 @@ def _confusion(result: Result, bench: Bench) -> Table:
     )
     title = f"{result.name}: confusion on {bench.data['split']}, rows labelled, columns answered"
     return Table(title, ("", *emotions), rows)
-
-
-def model_table(arch: str, costs: Sequence[LayerCost]) -> Table:
-    """Returns a network as a table of layers with a last row of totals."""
-    rows = [
-        (
-            cost.name,
-            cost.kind,
-            " × ".join(map(str, cost.output)),
-            f"{cost.n_parameters:,}",
-            f"{cost.macs:,}",
-            f"{cost.activation_bytes / 1024:.1f}",
-        )
-        for cost in costs
-    ]
-    totals = (
-        "total",
-        "",
-        "",
-        f"{sum(cost.n_parameters for cost in costs):,}",
-        f"{sum(cost.macs for cost in costs):,}",
-        f"{max(cost.activation_bytes for cost in costs) / 1024:.1f} (largest)",
-    )
-    columns = ("layer", "kind", "output", "parameters", "MACs", "activations, KiB in int8")
-    return Table(arch, columns, (*rows, totals))
 
 
 def _pick(result: Result, what: What, threads: Sequence[int]) -> Latency:

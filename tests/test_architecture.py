@@ -48,7 +48,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("examine",),
     ("plan", "training_plan", "gates"),
     ("quickstart", "tables"),
-    ("data_tables",),
+    ("data_tables", "model_tables"),
     ("report", "show_faces"),
     ("cli", "__main__"),
 )

@@ -24,6 +24,7 @@ COMMANDS = (
     "export",
     "bench",
     "predict",
+    "inspect",
     "model",
     "data fetch",
     "data audit",

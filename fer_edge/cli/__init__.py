@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from fer_edge import __version__
-from fer_edge.cli import bench, data, export, model, predict, quickstart, teach, train
+from fer_edge.cli import bench, data, export, inspect, model, predict, quickstart, teach, train
 from fer_edge.cli.options import guarded
 
 app = typer.Typer(
@@ -27,6 +27,7 @@ app.command("teach")(guarded(teach.teach))
 app.command("export")(guarded(export.export))
 app.command("bench")(guarded(bench.bench))
 app.command("predict")(guarded(predict.predict))
+app.command("inspect")(guarded(inspect.inspect))
 app.command("model")(guarded(model.model))
 app.add_typer(data.app, name="data")
 

@@ -207,6 +207,8 @@ def _check(manifest: Manifest, path: Path) -> None:
     emotions = manifest.emotions
     if not 2 <= len(emotions) <= 64 or len(set(emotions)) != len(emotions):
         raise ModelFormatError(f"{path}: expected 2 to 64 different labels, found {emotions}.")
+    if odd := [name for name in emotions if not name.isprintable() or not name.strip()]:
+        raise ModelFormatError(f"{path}: expected labels of one line of text, found {odd}.")
     for name, artifact in manifest.files.items():
         if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts or not name:
             raise ModelFormatError(f"{path}: expected names inside its folder, found {name!r}.")

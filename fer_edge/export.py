@@ -32,6 +32,7 @@ from fer_edge.data.split import Source, Split
 from fer_edge.deploy import check_fold, fold
 from fer_edge.errors import ConfigError, ConversionError, OutputError
 from fer_edge.keras_network import load_network
+from fer_edge.mcu import write_mcu
 from fer_edge.quantization import (
     Agreement,
     Rounding,
@@ -45,6 +46,7 @@ from fer_edge.runtime import Interpreter, runtime_version
 from fer_edge.sensitivity import Sensitivity, compare
 
 DEPLOYED_NETWORK = "deployed.keras"
+NOT_CONVERTED = ("float32", "keras", "mcu")  # always there, as it is, made of int8
 FOLD_FACES = 64  # that the folded network is compared on
 
 
@@ -53,7 +55,7 @@ class Export:
     """What to export.
 
     Attributes:
-        variants: Of `float16`, `dynamic`, `int8`, `saved_model`, `keras`; float32 always is.
+        variants: Of `float16`, `dynamic`, `int8`, `saved_model`, `keras`, `mcu`; float32 always is.
         seed: Of the calibration sample.
         calibration_size: Images in it.
         rounding: How int8's weights are rounded: `calibrated`, after their ranges are equalised,
@@ -70,6 +72,8 @@ class Export:
     def __post_init__(self) -> None:
         if self.analyze and "int8" not in self.variants:
             raise ConfigError("An analysis is of int8's effect on each layer. Add --int8.")
+        if "mcu" in self.variants and "int8" not in self.variants:
+            raise ConfigError("A microcontroller runs the int8 model. Add int8.")
 
 
 @dataclass(frozen=True)
@@ -152,6 +156,8 @@ def export_model(
         confidence: dict[str, Any] = {}
         if calibration:
             agreement, confidence = measure_int8(target, calibration, validation, say)
+        if "mcu" in export.variants:
+            write_mcu(target, model.name, emotions)
         if model.run is None:  # a run has its network; elsewhere the export stands alone
             shutil.copyfile(model.network, target / FLOAT_NETWORK)
         manifest = Manifest(
@@ -190,7 +196,7 @@ def _convert(
         target: A folder.
         say: Told what happens.
     """
-    converted = ["float32", *(v for v in variants if v not in ("float32", "keras"))]
+    converted = ["float32", *(v for v in variants if v not in NOT_CONVERTED)]
     say(f"converting to {', '.join(converted)}")
     with tempfile.TemporaryDirectory() as scratch:
         arguments = ["--out", str(target)]

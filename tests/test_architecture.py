@@ -34,6 +34,8 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "evaluate",
         "improvement",
         "calibration",
+        "arena",
+        "mcu",
         "equalize",
         "rounding",
         "sensitivity",

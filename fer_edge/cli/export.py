@@ -24,6 +24,12 @@ def export(
     keras: Annotated[
         bool, typer.Option("--keras", help="The deployed network as deployed.keras.")
     ] = False,
+    mcu: Annotated[
+        bool,
+        typer.Option(
+            "--mcu", help="The int8 model as C++ sources for TensorFlow Lite Micro; implies --int8."
+        ),
+    ] = False,
     data: Annotated[
         str | None,
         typer.Option(
@@ -56,7 +62,7 @@ def export(
     seed: Seed = 0,
     force: Force = False,
 ) -> None:
-    """Export a network to TensorFlow Lite; float32 always, the others as asked for.
+    """Export a network; TensorFlow Lite in float32 always, the others as asked for.
 
     Example: `fer-edge export runs/mine --int8 --float16`
 
@@ -68,11 +74,12 @@ def export(
 
     found = find_source(model)
     flags = {
-        "int8": int8,
+        "int8": int8 or mcu,
         "float16": float16,
         "dynamic": dynamic,
         "saved_model": saved_model,
         "keras": keras,
+        "mcu": mcu,
     }
     variants = tuple(name for name, flag in flags.items() if flag)
     wanted = Export(variants, seed, calibration_size, rounding, analyze)

@@ -103,6 +103,15 @@ class Manifest:
         """The top probability under which an answer is unsure; 0, so never, without a record."""
         return float(self.confidence.get("unsure_below", 0.0))
 
+    def part(self, folder: str) -> "Manifest":
+        """Returns the manifest of one folder of an export: of its files alone."""
+        files = {
+            name.removeprefix(f"{folder}/"): artifact
+            for name, artifact in self.files.items()
+            if name.startswith(f"{folder}/")
+        }
+        return dataclasses.replace(self, files=files)
+
     def to_json(self) -> str:
         """Returns the manifest as JSON, with its schema version."""
         document = {"schema_version": SCHEMA_VERSION, **dataclasses.asdict(self)}

@@ -101,7 +101,7 @@ def _python_for(program: Path, say: Callable[[str], None]) -> list[str]:
         )
     say(
         f"The {program.stem} converter runs in an environment of its own with {', '.join(pins)}; "
-        "uv downloads what it has not got yet (about 600 MB the first time)."
+        "uv downloads what it has not got yet (about 700 MB the first time)."
     )
     return [uv, "run", "--quiet", "--script"]
 

@@ -6,8 +6,7 @@ Everything is made in a temporary folder and moved into place when all of it is 
 """
 
 import shutil
-import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,7 +24,6 @@ from fer_edge.contract import (
     has_manifest,
     write_manifest,
 )
-from fer_edge.converter import run_converter
 from fer_edge.data.sample import sample_dataset
 from fer_edge.data.sources import load_dataset
 from fer_edge.data.split import Source, Split
@@ -44,9 +42,8 @@ from fer_edge.quantization import (
 from fer_edge.runs import training_provenance
 from fer_edge.runtime import Interpreter, runtime_version
 from fer_edge.sensitivity import Sensitivity, compare
+from fer_edge.targets import TFJS_FOLDER, TfjsWeights, convert_tfjs, convert_tflite
 
-DEPLOYED_NETWORK = "deployed.keras"
-NOT_CONVERTED = ("float32", "keras", "mcu")  # always there, as it is, made of int8
 FOLD_FACES = 64  # that the folded network is compared on
 
 
@@ -55,12 +52,14 @@ class Export:
     """What to export.
 
     Attributes:
-        variants: Of `float16`, `dynamic`, `int8`, `saved_model`, `keras`, `mcu`; float32 always is.
+        variants: Of `float16`, `dynamic`, `int8`, `saved_model`, `keras`, `tfjs` and `mcu`; float32
+            always is.
         seed: Of the calibration sample.
         calibration_size: Images in it.
         rounding: How int8's weights are rounded: `calibrated`, after their ranges are equalised,
             so that the answers move least; or `nearest`, which is the converter's own.
         analyze: Measure what int8 does to each layer.
+        tfjs_weights: How TF.js's weights are stored.
     """
 
     variants: tuple[str, ...]
@@ -68,6 +67,7 @@ class Export:
     calibration_size: int = CALIBRATION_SIZE
     rounding: Rounding = "calibrated"
     analyze: bool = False
+    tfjs_weights: TfjsWeights = "float16"
 
     def __post_init__(self) -> None:
         if self.analyze and "int8" not in self.variants:
@@ -151,7 +151,9 @@ def export_model(
             say("measuring how sensitive each layer is to 8 bits")
             sensitivity = compare(deployed, prepared, calibration.images)
             write_analysis(target, sensitivity)
-        versions = _convert(networks, export.variants, calibration, target, say)
+        converted = convert_tflite(networks, export.variants, calibration, target, say)
+        if "tfjs" in export.variants:
+            converted["tfjs"] = convert_tfjs(deployed, export.tfjs_weights, target, say)
         agreement: Agreement | None = None
         confidence: dict[str, Any] = {}
         if calibration:
@@ -167,51 +169,18 @@ def export_model(
             training=_training(model),
             calibration=calibration.provenance if calibration else {},
             converter={
-                "program": "tflite.py",
                 "fer_edge": __version__,
                 "runtime": runtime_version(),
                 **({"int8_rounding": export.rounding} if calibration else {}),
-                **versions,
+                **converted,
             },
             confidence=confidence,
         )
         write_manifest(target, manifest)
+        if "tfjs" in export.variants:
+            write_manifest(target / TFJS_FOLDER, manifest.part(TFJS_FOLDER))
     named = str(model.run.folder if model.run else folder)
     return Exported(folder, named, manifest, error, len(faces), agreement, sensitivity)
-
-
-def _convert(
-    networks: Mapping[str, Any],
-    variants: Sequence[str],
-    calibration: Calibration | None,
-    target: Path,
-    say: Callable[[str], None],
-) -> dict[str, str]:
-    """Runs the converter program, its results into `target`; returns the versions it ran with.
-
-    Args:
-        networks: Deployed ones, by the option of the program that takes them.
-        variants: Beside float32.
-        calibration: For int8.
-        target: A folder.
-        say: Told what happens.
-    """
-    converted = ["float32", *(v for v in variants if v not in NOT_CONVERTED)]
-    say(f"converting to {', '.join(converted)}")
-    with tempfile.TemporaryDirectory() as scratch:
-        arguments = ["--out", str(target)]
-        for option, network in networks.items():
-            network.save(path := Path(scratch) / f"{option}.keras")
-            arguments += [f"--{option}", str(path)]
-        if calibration:
-            np.save(path := Path(scratch) / "calibration.npy", calibration.images)
-            arguments += ["--calibration", str(path)]
-        for variant in converted:
-            arguments += ["--variant", variant]
-        answer = run_converter("tflite", arguments, say=say)
-        if "keras" in variants:
-            networks["network"].save(target / DEPLOYED_NETWORK)
-    return dict(answer["versions"])
 
 
 def _refuse_folder(folder: Path, *, force: bool) -> None:

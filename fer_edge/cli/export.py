@@ -8,6 +8,7 @@ import typer
 from fer_edge.cli.options import Detect, FerPlus, Force, Labels, Seed, chosen_source
 
 Rounding = Literal["calibrated", "nearest"]
+TfjsWeights = Literal["float32", "float16"]
 
 
 def export(
@@ -24,6 +25,12 @@ def export(
     keras: Annotated[
         bool, typer.Option("--keras", help="The deployed network as deployed.keras.")
     ] = False,
+    tfjs: Annotated[
+        bool, typer.Option("--tfjs", help="A graph model for browsers, by TF.js.")
+    ] = False,
+    tfjs_weights: Annotated[
+        TfjsWeights, typer.Option(help="How TF.js's weights are stored.")
+    ] = "float16",
     mcu: Annotated[
         bool,
         typer.Option(
@@ -79,10 +86,11 @@ def export(
         "dynamic": dynamic,
         "saved_model": saved_model,
         "keras": keras,
+        "tfjs": tfjs,
         "mcu": mcu,
     }
     variants = tuple(name for name, flag in flags.items() if flag)
-    wanted = Export(variants, seed, calibration_size, rounding, analyze)
+    wanted = Export(variants, seed, calibration_size, rounding, analyze, tfjs_weights)
     source = chosen_source(data, detect, ferplus, labels)
     with report.working(f"exporting {found.name}") as say:
         done = export_model(found, wanted, data=source, folder=out, force=force, say=say)

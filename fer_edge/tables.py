@@ -8,6 +8,8 @@ from fer_edge.improvement import Improvement
 from fer_edge.metrics import Interval
 from fer_edge.sensitivity import Sensitivity
 
+FLOAT_TWINS = ("keras", "float32", "float16", "dynamic")
+
 
 @dataclass(frozen=True)
 class Table:
@@ -76,10 +78,12 @@ def sensitivity_table(found: Sequence[Sensitivity], *, shown: int = 10) -> Table
 
 
 def bench_tables(bench: Bench) -> list[Table]:
-    """Returns all tables of a benchmark."""
+    """Returns all tables of a benchmark; per emotion of int8 alone where there is int8."""
+    has_int8 = any(result.variant == "int8" for result in bench.results)
     per_model = [
         table
         for result in bench.results
+        if not (has_int8 and result.variant in FLOAT_TWINS)  # which hardly differ from it
         for table in (_emotions(result, bench), _confusion(result, bench))
     ]
     return [summary(bench), *_latencies(bench), *_cold_start(bench), *per_model]

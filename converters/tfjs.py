@@ -53,7 +53,11 @@ def main() -> int:
 
     network = keras.models.load_model(options.network, compile=False, safe_mode=True)
     with tempfile.TemporaryDirectory() as folder:
-        network.export(folder, verbose=False)
+        [image] = network.inputs
+        one = keras.InputSpec(
+            shape=image.shape, dtype=image.dtype, name=image.name
+        )  # at a time: the batch is 1
+        network.export(folder, verbose=False, input_signature=[one])
         convert(Path(folder), options.out, options.weights)
     written = sorted(path.name for path in options.out.iterdir())
     versions = {name: importlib.metadata.version(name) for name in VERSIONS}

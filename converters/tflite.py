@@ -54,7 +54,7 @@ def main() -> int:
     written = []
     for variant in options.variant:
         if variant == "saved_model":
-            network.export(options.out / "saved_model", verbose=False)
+            _save(network, options.out / "saved_model")
             written.append("saved_model")
             continue
         content = (
@@ -158,8 +158,18 @@ def _load(path: Path) -> keras.Model:
 def _converter(network: keras.Model) -> Any:
     """Returns TensorFlow's converter for a network, by way of a SavedModel."""
     folder = tempfile.mkdtemp(dir=os.environ.get("TMPDIR"))
-    network.export(folder, verbose=False)
+    _save(network, folder)
     return tf.lite.TFLiteConverter.from_saved_model(folder)
+
+
+def _save(network: keras.Model, folder: str | Path) -> None:
+    """Writes a SavedModel for one image at a time.
+
+    Keras would leave the batch open, and LiteRT.js refuses such a model.
+    """
+    [image] = network.inputs
+    one = keras.InputSpec(shape=image.shape, dtype=image.dtype, name=image.name)
+    network.export(folder, verbose=False, input_signature=[one])
 
 
 def _parse_options() -> argparse.Namespace:

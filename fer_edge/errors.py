@@ -7,6 +7,8 @@ FerEdgeError
 ├── ModelFormatError     a model or manifest that is damaged or breaks the contract
 ├── ConversionError      a model that could not become the asked-for artifact
 ├── MissingExtraError    a package of an optional install is absent
+├── MissingProgramError  a program that is no Python package is absent: a browser, a built page
+├── EngineError          a runtime that could not run a model, or did not answer
 ├── CameraError          a frame source that cannot be opened or stopped answering
 └── GateError            a measured figure misses the gate that was set for it
 
@@ -53,6 +55,14 @@ class MissingExtraError(FerEdgeError):
             f"{package} is needed for {needed_for}, and it is not installed. "
             f"Install it with: pip install {what}"
         )
+
+
+class MissingProgramError(FerEdgeError):
+    """A program that is no Python package is absent."""
+
+
+class EngineError(FerEdgeError):
+    """A runtime could not run a model, or did not answer."""
 
 
 class CameraError(FerEdgeError):

@@ -34,7 +34,7 @@ from fer_edge.mcu import write_mcu
 from fer_edge.quantization import (
     Agreement,
     Rounding,
-    check_int8,
+    check_contract,
     measure_int8,
     prepare_int8,
     write_analysis,
@@ -253,8 +253,7 @@ def _describe_files(folder: Path, n_classes: int) -> dict[str, Artifact]:
         if not path.is_file():
             continue
         content = path.read_bytes()
-        if variant == "int8":
-            check_int8(content, n_classes)
+        check_contract(content, variant, n_classes)
         opened = Interpreter(content)
         entries[path.name] = describe_file(path, input=opened.input, output=opened.output)
     for path in sorted(folder.rglob("*")):

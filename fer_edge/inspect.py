@@ -52,6 +52,7 @@ class Tensor:
         dtype: NumPy's name.
         is_constant: Whether its values stand in the file.
         quantization: None where its values mean themselves.
+        is_open: Whether a side may change, such as a batch of any size.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Tensor:
     dtype: str
     is_constant: bool
     quantization: Quantization | None = None
+    is_open: bool = False
 
 
 @dataclass(frozen=True)
@@ -142,6 +144,8 @@ class Graph:
             faults.append(
                 f"expected the input uint8 {INPUT_SHAPE}, found {image.dtype} {image.shape}"
             )
+        if image.is_open:
+            faults.append("expected a batch of exactly 1, found an open one: LiteRT.js refuses it")
         if image.quantization not in (None, Quantization((1.0,), (0,), 0)):
             faults.append("expected the input's scale 1 and zero point 0: a pixel is its byte")
         if len(answer.shape) != 2 or answer.shape[0] != 1 or answer.shape[1] < 2:
@@ -255,6 +259,7 @@ def _tensor(tensor: Any, buffers: Sequence[Any]) -> Tensor:
         dtype=dtype,
         is_constant=bool(data is not None and len(data)),
         quantization=_quantization(tensor.quantization),
+        is_open=tensor.shapeSignature is not None and bool((tensor.shapeSignature < 0).any()),
     )
 
 

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from fer_edge import plots
 from fer_edge.calibration import Calibration, check_agreement
 from fer_edge.confidence import describe_confidence
-from fer_edge.contract import INPUT_SHAPE, OUTPUT_SCALE, TensorSpec
 from fer_edge.data.split import Split
 from fer_edge.equalize import equalize
 from fer_edge.errors import ConversionError
@@ -26,7 +25,6 @@ from fer_edge.sensitivity import Effect, Sensitivity
 Rounding = Literal["calibrated", "nearest"]
 
 TABLE, PICTURE = "sensitivity.csv", "sensitivity.png"
-UINT8_IMAGE = TensorSpec(INPUT_SHAPE, "uint8", 1.0, 0)
 
 
 @dataclass(frozen=True)
@@ -95,21 +93,25 @@ def _fields(prefix: str) -> list[str]:
     return [layer, part, *(f"{prefix}_{figure}" for figure in figures)]
 
 
-def check_int8(content: bytes, n_classes: int) -> None:
-    """Raises ConversionError unless a model is integer throughout and keeps the contract."""
-    if floating := read_graph(content).not_integer():
+def check_contract(content: bytes, variant: str, n_classes: int) -> None:
+    """Raises ConversionError unless a model keeps the contract; the int8 one is integer throughout.
+
+    Args:
+        content: Of a `.tflite` file.
+        variant: `int8`, `float32`, ….
+        n_classes: Probabilities that it has to answer.
+    """
+    graph = read_graph(content)
+    if variant == "int8" and (floating := graph.not_integer()):
         raise ConversionError(
             f"Expected every operator in int8, found floating point in {', '.join(floating[:5])}. "
             "Replace the layer, or export --float16 or --dynamic instead."
         )
-    interpreter = Interpreter(content)
-    wanted_output = TensorSpec((1, n_classes), "uint8", OUTPUT_SCALE, 0)
-    for name, found, expected in (
-        ("input", interpreter.input, UINT8_IMAGE),
-        ("output", interpreter.output, wanted_output),
-    ):
-        if found != expected:
-            raise ConversionError(f"Expected the {name} {expected}, found {found}.")
+    faults = graph.contract_faults()
+    if (found := graph.outputs[0].shape) != (1, n_classes):
+        faults.append(f"expected the output (1, {n_classes}), found {found}")
+    if faults:
+        raise ConversionError(f"The {variant} model breaks the contract: {'; '.join(faults)}.")
 
 
 def measure_int8(

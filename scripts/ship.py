@@ -59,7 +59,11 @@ def ship(run: str, name: str, *, data: Source, into: Path = SHIPPED) -> None:
             INT8_FILE: exported.manifest.files[INT8_FILE],
             FLOAT_NETWORK: describe_file(folder / FLOAT_NETWORK),
         }
-        halved_from = {"weights": "float16", "made_from": files.sha256_of(find_network(run))}
+        shipped_before = model.manifest.converter if model.manifest else {}
+        halved_from = shipped_before.get("float_network") or {
+            "weights": "float16",
+            "made_from": files.sha256_of(find_network(run)),
+        }
         manifest = dataclasses.replace(
             exported.manifest,
             files=entries,

@@ -37,6 +37,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "arena",
         "mcu",
         "targets",
+        "browser",
         "equalize",
         "rounding",
         "sensitivity",

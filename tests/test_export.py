@@ -23,7 +23,7 @@ from fer_edge.export import Export, export_model
 from fer_edge.inspect import read_graph
 from fer_edge.keras_network import load_model, logits_of
 from fer_edge.metrics import softmax
-from fer_edge.quantization import check_int8, measure_int8
+from fer_edge.quantization import check_contract, measure_int8
 from fer_edge.runs import Run
 from fer_edge.runtime import Interpreter
 from tests.test_model import with_lived_in_norms
@@ -167,12 +167,12 @@ def test_an_existing_export_is_kept(exported: Run) -> None:
 
 def test_a_float_model_fails_the_int8_check(exported: Run) -> None:
     with pytest.raises(ConversionError, match=r"floating point in CAST|floating point in CONV"):
-        check_int8((exported.export / "float32.tflite").read_bytes(), 7)
+        check_contract((exported.export / "float32.tflite").read_bytes(), "int8", 7)
 
 
 def test_another_number_of_classes_fails_the_int8_check(exported: Run) -> None:
-    with pytest.raises(ConversionError, match="Expected the output"):
-        check_int8((exported.export / "int8.tflite").read_bytes(), 8)
+    with pytest.raises(ConversionError, match="expected the output"):
+        check_contract((exported.export / "int8.tflite").read_bytes(), "int8", 8)
 
 
 def test_int8_keeps_the_answers_of_the_calibration_sample(exported: Run) -> None:

@@ -92,6 +92,9 @@ def test_a_strangers_model() -> None:
             id="probabilities",
         ),
         pytest.param(
+            dataclasses.replace(IMAGE, is_open=True), ANSWER, "batch of exactly 1", id="open batch"
+        ),
+        pytest.param(
             IMAGE, dataclasses.replace(ANSWER, shape=(7,)), r"\(1, emotions\)", id="no batch"
         ),
         pytest.param(

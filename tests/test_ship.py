@@ -62,6 +62,16 @@ def test_the_manifest_keeps_where_it_came_from(shipped: Path, run: Run) -> None:
 
 
 @pytest.mark.slow
+def test_shipping_it_again_changes_nothing(shipped: Path, tmp_path: Path) -> None:
+    ship.main([str(shipped), "tiny", "--data", "sample", "--into", str(tmp_path)])
+    for name in ("float.keras", "int8.tflite"):
+        assert (tmp_path / "tiny" / name).read_bytes() == (shipped / name).read_bytes()
+    before, after = read_manifest(shipped), read_manifest(tmp_path / "tiny")
+    assert after.training == before.training
+    assert after.converter == before.converter
+
+
+@pytest.mark.slow
 def test_the_scores_are_of_the_files_that_ship(shipped: Path) -> None:
     scores = read_manifest(shipped).scores
     assert set(scores) == {"keras", "int8"}

@@ -1,4 +1,7 @@
-"""TF.js: the converter in its own environment, and its model run by the real engine in Node."""
+"""The web's engines on our models: TF.js in Node, TF.js and LiteRT.js in a real browser.
+
+The TF.js converter runs in its own environment, the page is the built one.
+"""
 
 import json
 import shutil
@@ -10,13 +13,16 @@ import pytest
 from numpy.typing import NDArray
 from typer.testing import CliRunner
 
+from fer_edge.browser import Engine, classify_in_browser, find_browser, find_page
 from fer_edge.cli import app
 from fer_edge.contract import read_manifest
 from fer_edge.data.sample import sample_dataset
 from fer_edge.deploy import fold
+from fer_edge.errors import EngineError, MissingProgramError
 from fer_edge.keras_network import load_network, logits_of
 from fer_edge.metrics import softmax
 from fer_edge.runs import Run
+from fer_edge.runtime import Interpreter
 from fer_edge.targets import TfjsWeights, convert_tfjs
 
 pytestmark = [pytest.mark.slow, pytest.mark.network]
@@ -112,3 +118,56 @@ def test_the_same_network_gives_the_same_bytes(
         for folder in (made["float32"], tmp_path / "tfjs")
     )
     assert first == second
+
+
+@pytest.fixture
+def page() -> None:
+    """Skips where there is no browser or the page is not built."""
+    try:
+        find_browser(), find_page()
+    except MissingProgramError as exc:
+        pytest.skip(str(exc))
+
+
+def files_of(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+@pytest.mark.usefixtures("page")
+@pytest.mark.parametrize("engine", ["tfjs-wasm", "tfjs-cpu"])
+def test_tfjs_in_a_browser(engine: Engine, made: dict[TfjsWeights, Path], run: Run) -> None:
+    expected = softmax(logits_of(load_network(run.model), FACES))
+    found = classify_in_browser(engine, files_of(made["float32"]), FACES)
+    assert found.shape == (70, 7)
+    assert np.abs(found - expected).max() <= 1e-5
+
+
+@pytest.mark.usefixtures("page")
+def test_litert_in_a_browser(exported: Run) -> None:
+    """The very file that other devices run; XNNPACK's builds may round a step or two apart."""
+    content = (exported.export / "int8.tflite").read_bytes()
+    expected = Interpreter(content).probabilities(FACES[..., None])
+    found = classify_in_browser("litert", {"model.tflite": content}, FACES)
+    assert np.abs(found - expected).max() <= 2 / 256
+    assert (found.argmax(axis=1) == expected.argmax(axis=1)).mean() >= 0.98
+
+
+@pytest.mark.usefixtures("page")
+@pytest.mark.parametrize(
+    ("engine", "model"),
+    [
+        ("tfjs-wasm", {"model.json": b"{}"}),
+        ("tfjs-wasm", {}),
+        ("litert", {"model.tflite": b"\x1c\x00\x00\x00TFL3"}),
+    ],
+    ids=["empty", "absent", "cut short"],
+)
+def test_a_model_that_is_none_is_refused(engine: Engine, model: dict[str, bytes]) -> None:
+    with pytest.raises(EngineError, match=f"{engine} in the browser failed: .*Error"):
+        classify_in_browser(engine, model, FACES)
+
+
+def test_no_browser_says_how_to_get_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(MissingProgramError, match="apt install chromium"):
+        classify_in_browser("tfjs-cpu", {}, FACES)

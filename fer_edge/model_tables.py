@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from fer_edge.inspect import Graph, Inspection, Operator, Quantization, Tensor
 from fer_edge.model_cost import LayerCost
-from fer_edge.tables import Table, size
+from fer_edge.tables import Table, percent, size
+from fer_edge.verify import Verdict, Verification
 
 
 def model_table(arch: str, costs: Sequence[LayerCost]) -> Table:
@@ -45,6 +46,37 @@ def verdict(found: Inspection) -> str:
     return (
         f"not integer: {', '.join(f'{n} {name}' for name, n in floating.items()) or 'nothing'}\n"
         f"contract: {'; '.join(found.contract_faults) or 'holds'}"
+    )
+
+
+def verification_table(found: Verification) -> Table:
+    """Returns which runtimes give the same answers."""
+    title = (
+        f"{found.model}: every runtime on the same {found.n} inputs; differences of a probability; "
+        "another emotion is allowed only where the first two are closer than the margin"
+    )
+    columns = (
+        *("runtime", "against", "largest", "mean", "same emotion %", "bits"),
+        *("allowed", "margin", "because", "verdict"),
+    )
+    return Table(title, columns, tuple(map(_verdict_row, found.verdicts)), (0, 1, 5, 8, 9))
+
+
+def _verdict_row(verdict: Verdict) -> tuple[str, ...]:
+    allowed = verdict.allowed
+    limits = (f"{allowed.difference:.4f}", f"{allowed.margin:.4f}", allowed.reason)
+    if verdict.not_run or verdict.failed or not verdict.same_top1:
+        word = "not run" if verdict.not_run else "FAILED"
+        return (verdict.runtime, verdict.against, "–", "–", "–", "–", *limits, word)
+    return (
+        verdict.runtime,
+        verdict.against or "–",
+        f"{verdict.max_difference:.2g}",
+        f"{verdict.mean_difference:.2g}",
+        percent(verdict.same_top1),
+        "equal" if verdict.is_bit_equal else "differ",
+        *(limits if verdict.against else ("–", "–", "the first")),
+        "agrees" if verdict.passed else "DIFFERS",
     )
 
 

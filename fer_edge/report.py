@@ -21,7 +21,7 @@ from rich.progress import (
 )
 from rich.table import Table as RichTable
 
-from fer_edge import data_tables, model_tables, tables
+from fer_edge import data_tables, tables
 from fer_edge.bench import Bench
 from fer_edge.data.clean import CleaningReport
 from fer_edge.data.sources import load_dataset
@@ -32,8 +32,6 @@ from fer_edge.export import Exported
 from fer_edge.gates import Verdict
 from fer_edge.history import Epoch
 from fer_edge.improvement import Improvement
-from fer_edge.inspect import Inspection
-from fer_edge.model_cost import LayerCost
 from fer_edge.quantization import PICTURE, TABLE
 from fer_edge.quickstart import Quickstart, Steps
 from fer_edge.tables import Table
@@ -175,18 +173,6 @@ def describe_cleaning(report: CleaningReport) -> str:
         f"ways, {report.blank} blank"
         + (f", {near} near copies of validation or test or with two labels" if near else "")
     )
-
-
-def show_model(arch: str, costs: Sequence[LayerCost]) -> None:
-    """Prints a network's layers and totals."""
-    show_table(model_tables.model_table(arch, costs))
-
-
-def show_inspection(found: Inspection) -> None:
-    """Prints what is inside a model file."""
-    for table in model_tables.inspection_tables(found):
-        show_table(table)
-    print_text(model_tables.verdict(found))
 
 
 def show_audit(found: Examination, written: Sequence[Path]) -> None:

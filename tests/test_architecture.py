@@ -38,6 +38,8 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "mcu",
         "targets",
         "browser",
+        "golden",
+        "engines",
         "equalize",
         "rounding",
         "sensitivity",
@@ -48,12 +50,12 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "predict",
         "predictor",
     ),
-    ("bench", "mislabels"),
+    ("bench", "mislabels", "verify"),
     ("examine",),
     ("plan", "training_plan", "gates"),
     ("quickstart", "tables"),
     ("data_tables", "model_tables"),
-    ("report", "show_faces"),
+    ("report", "show_faces", "show_models"),
     ("cli", "__main__"),
 )
 LAYER_OF = {module: number for number, layer in enumerate(LAYERS) for module in layer}

@@ -23,6 +23,7 @@ COMMANDS = (
     "teach",
     "export",
     "bench",
+    "verify",
     "predict",
     "inspect",
     "model",

@@ -9,7 +9,18 @@ from typing import Annotated
 import typer
 
 from fer_edge import __version__
-from fer_edge.cli import bench, data, export, inspect, model, predict, quickstart, teach, train
+from fer_edge.cli import (
+    bench,
+    data,
+    export,
+    inspect,
+    model,
+    predict,
+    quickstart,
+    teach,
+    train,
+    verify,
+)
 from fer_edge.cli.options import guarded
 
 app = typer.Typer(
@@ -26,6 +37,7 @@ app.command("train")(guarded(train.train))
 app.command("teach")(guarded(teach.teach))
 app.command("export")(guarded(export.export))
 app.command("bench")(guarded(bench.bench))
+app.command("verify")(guarded(verify.verify))
 app.command("predict")(guarded(predict.predict))
 app.command("inspect")(guarded(inspect.inspect))
 app.command("model")(guarded(model.model))

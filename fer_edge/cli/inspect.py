@@ -24,7 +24,7 @@ def inspect(
 
     Example: `fer-edge inspect downloaded.tflite`
     """
-    from fer_edge import report
+    from fer_edge import report, show_models
     from fer_edge.catalog import find_tflite
     from fer_edge.inspect import inspect_model
 
@@ -33,4 +33,4 @@ def inspect(
     if as_json:
         report.print_json("inspect", {"model": found})
     else:
-        report.show_inspection(found)
+        show_models.show_inspection(found)

@@ -19,7 +19,7 @@ def model(
 
     Example: `fer-edge model small`
     """
-    from fer_edge import report
+    from fer_edge import report, show_models
     from fer_edge.model import build_model
     from fer_edge.model_cost import layer_costs
 
@@ -27,4 +27,4 @@ def model(
     if as_json:
         report.print_json("model", {"arch": arch, "layers": costs})
     else:
-        report.show_model(arch, costs)
+        show_models.show_model(arch, costs)

@@ -1,0 +1,32 @@
+"""Prints what networks are made of, what model files hold, and which runtimes agree."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from fer_edge import model_tables
+from fer_edge.inspect import Inspection
+from fer_edge.model_cost import LayerCost
+from fer_edge.report import print_text, say, show_table
+from fer_edge.verify import Verification
+
+
+def show_model(arch: str, costs: Sequence[LayerCost]) -> None:
+    """Prints a network's layers and totals."""
+    show_table(model_tables.model_table(arch, costs))
+
+
+def show_inspection(found: Inspection) -> None:
+    """Prints what is inside a model file."""
+    for table in model_tables.inspection_tables(found):
+        show_table(table)
+    print_text(model_tables.verdict(found))
+
+
+def show_verification(found: Verification, written: Path | None) -> None:
+    """Prints which runtimes agree, and what was not run."""
+    show_table(model_tables.verification_table(found))
+    for verdict in found.verdicts:
+        if verdict.not_run:
+            say(f"{verdict.runtime}: not run. {verdict.not_run}")
+    if written:
+        say(f"Written to {written}")

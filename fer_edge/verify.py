@@ -1,0 +1,184 @@
+"""The same answers on every runtime, or which one differs, where and by how much.
+
+Every runtime gets the same inputs, faces and patterns that no face is like, and is compared with
+one that it should equal, within what `engines` allows and says why. A runtime that is not installed
+is not run, and never passed.
+"""
+
+import dataclasses
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fer_edge.catalog import Model
+from fer_edge.engines import Allowed, Runtime, collect, find_runtimes
+from fer_edge.errors import (
+    EngineError,
+    GateError,
+    MissingExtraError,
+    MissingProgramError,
+    ModelFormatError,
+)
+from fer_edge.golden import Golden, golden_inputs
+from fer_edge.metrics import Interval, agreement
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a comparison found.
+
+    Attributes:
+        runtime: Its name.
+        against: What it was compared with; empty for the first, which nothing stands before.
+        allowed: What was expected.
+        not_run: Why it was not run; empty where it was.
+        failed: Why it could not run the model; empty where it could.
+        passed: Whether it was run and is within what is allowed.
+        max_difference: Largest difference of a probability.
+        mean_difference: Mean one.
+        same_top1: How often the most likely emotion is the same.
+        beyond_margin: Inputs whose most likely emotion differs though it should not.
+        is_bit_equal: Whether all probabilities are the same.
+        worst: The input with the largest difference.
+    """
+
+    runtime: str
+    against: str
+    allowed: Allowed
+    not_run: str = ""
+    failed: str = ""
+    passed: bool = False
+    max_difference: float = 0.0
+    mean_difference: float = 0.0
+    same_top1: Interval | None = None
+    beyond_margin: tuple[str, ...] = ()
+    is_bit_equal: bool = False
+    worst: str = ""
+
+
+@dataclass(frozen=True)
+class Verification:
+    """All comparisons of one model.
+
+    Attributes:
+        model: Its name.
+        n: Inputs.
+        verdicts: In the order in which the runtimes ran.
+    """
+
+    model: str
+    n: int
+    verdicts: tuple[Verdict, ...]
+
+    def to_json(self) -> str:
+        """Returns it as a versioned document."""
+        document = {"schema_version": SCHEMA_VERSION, "kind": "verify", **dataclasses.asdict(self)}
+        return json.dumps(document, indent=1) + "\n"
+
+
+def verify(
+    model: Model, *, progress: Callable[[str, float], None] = lambda _what, _share: None
+) -> Verification:
+    """Runs a model on every runtime there is.
+
+    Args:
+        model: With an int8 file. What its export lacks is made of its float network for this.
+        progress: Told what runs and the share that is done.
+
+    Raises:
+        ModelFormatError: It has no int8 file, or one is not what its manifest says.
+    """
+    progress("preparing", 0.0)
+    golden = golden_inputs()
+    verdicts = run_all(find_runtimes(collect(model)), golden, progress=progress)
+    return Verification(model.name, len(golden.images), verdicts)
+
+
+def run_all(
+    runtimes: Sequence[Runtime],
+    golden: Golden,
+    *,
+    progress: Callable[[str, float], None] = lambda _what, _share: None,
+) -> tuple[Verdict, ...]:
+    """Returns how each runtime compares with the one that it is compared with, run before it."""
+    answers: dict[str, NDArray[np.floating]] = {}
+    verdicts = []
+    for number, runtime in enumerate(runtimes):
+        progress(runtime.name, number / len(runtimes))
+        verdicts.append(_run(runtime, golden, answers))
+    return tuple(verdicts)
+
+
+def raise_differing(found: Verification) -> None:
+    """Raises GateError when a runtime that ran differs, naming the input and the difference."""
+    differing = [_fault(v) for v in found.verdicts if not v.passed and not v.not_run]
+    if differing:
+        raise GateError(f"{'; '.join(differing)}.")
+
+
+def _fault(verdict: Verdict) -> str:
+    if verdict.failed:
+        return f"{verdict.runtime} could not run the model: {verdict.failed}"
+    told = (
+        f"{verdict.runtime} differs from {verdict.against} by {verdict.max_difference:.4f} on "
+        f"{verdict.worst!r}, {verdict.allowed.difference:.4f} is allowed"
+    )
+    if not verdict.beyond_margin:
+        return told
+    first, n = verdict.beyond_margin[0], len(verdict.beyond_margin)
+    return f"{told}; on {n} inputs, such as {first!r}, it answers another emotion"
+
+
+def compare(
+    reference: NDArray[np.floating],
+    answers: NDArray[np.floating],
+    runtime: Runtime,
+    names: Sequence[str],
+) -> Verdict:
+    """Returns how far answers are from a reference's, both (n, k).
+
+    Args:
+        reference: Of the runtime that it is compared with.
+        answers: Of the runtime.
+        runtime: What is allowed.
+        names: Of the inputs.
+    """
+    difference = np.abs(answers.astype(np.float64) - reference)
+    difference = np.nan_to_num(difference, nan=1.0, posinf=1.0)  # as far as can be
+    each = difference.max(axis=1)
+    second, first = np.sort(reference, axis=1)[:, -2:].T
+    otherwise = answers.argmax(axis=1) != reference.argmax(axis=1)
+    beyond = otherwise & (first - second > runtime.allowed.margin)
+    return Verdict(
+        runtime.name,
+        runtime.against,
+        runtime.allowed,
+        passed=bool(each.max() <= runtime.allowed.difference and not beyond.any()),
+        max_difference=float(each.max()),
+        mean_difference=float(difference.mean()),
+        same_top1=agreement(reference, answers),
+        beyond_margin=tuple(name for name, is_so in zip(names, beyond, strict=True) if is_so),
+        is_bit_equal=bool((answers == reference).all()),
+        worst=names[int(each.argmax())],
+    )
+
+
+def _run(runtime: Runtime, golden: Golden, answers: dict[str, NDArray[np.floating]]) -> Verdict:
+    """Runs one runtime, keeps what it answers, and returns how that compares."""
+    reference = answers.get(runtime.against)
+    blank = Verdict(runtime.name, runtime.against, runtime.allowed)
+    if runtime.against and reference is None:
+        why = f"{runtime.against}, which it is compared with, did not run"
+        return dataclasses.replace(blank, not_run=why)
+    try:
+        found = answers[runtime.name] = runtime.answer(golden.images)
+    except (MissingExtraError, MissingProgramError) as exc:
+        return dataclasses.replace(blank, not_run=str(exc))
+    except (EngineError, ModelFormatError) as exc:
+        return dataclasses.replace(blank, failed=str(exc))
+    return compare(found if reference is None else reference, found, runtime, golden.names)

@@ -13,7 +13,7 @@ from fer_edge.catalog import SHIPPED, find_model, find_source, shipped_names
 from fer_edge.contract import EMOTIONS, INPUT_SHAPE, TensorSpec
 from fer_edge.data.labels import ALL_EMOTIONS
 from fer_edge.data.sample import sample_dataset
-from fer_edge.data.split import Source
+from fer_edge.data.split import LabelSet, Source
 from fer_edge.errors import ConversionError, ModelFormatError
 from fer_edge.export import Export, export_model
 from fer_edge.inspect import read_graph
@@ -38,11 +38,13 @@ def emotions_of(name: str) -> tuple[str, ...]:
 
 
 def source_of(name: str, fer2013: Path) -> Source:
-    """Returns the data that a shipped model was trained on."""
-    if not name.endswith("-ferplus"):
+    """Returns the data that a shipped model was trained on, with FER+'s votes where it had them."""
+    manifest = find_model(name).manifest
+    assert manifest is not None
+    if not (votes := manifest.training["data"]["ferplus"]):
         return Source(str(fer2013))
-    votes = fer2013.parent / "fer2013new_train_public.csv"
-    return Source(str(fer2013), ferplus=str(votes), labels="ferplus8")
+    labels: LabelSet = "ferplus8" if name.endswith("-ferplus") else "fer2013"
+    return Source(str(fer2013), ferplus=str(fer2013.parent / votes), labels=labels)
 
 
 def test_what_ships_has_a_recipe() -> None:

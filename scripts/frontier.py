@@ -77,7 +77,7 @@ def _size_panel(
             result.percent,
             result.n_parameters,
             result.percent_range,
-            side="below" if result.n_parameters == least else "left",
+            side="below" if result.n_parameters == least else "right",
         )
         for result in mine
     ]

@@ -129,12 +129,12 @@ def _draw_panel(axis: Any, panel: Panel) -> None:
     for mark in panel.marks:
         _draw_mark(axis, mark, panel.x_of(mark))
     low, high = panel.known_range
-    left, right = low / 4, high * 1.6
-    ticks = _round_numbers(left, right)
+    left, right = low / 4, high * 2.5  # labels stand to the right
+    ticks = _round_numbers(left, high * 1.6)
     names = [_short(tick) for tick in ticks]
     if any(mark.x is None for mark in panel.marks):
         ticks, names = [*ticks, panel.unknown_at], [*names, panel.unknown_x]
-        right = panel.unknown_at * (panel.unknown_at / left) ** 0.28  # labels stand to the right
+        right = panel.unknown_at * (panel.unknown_at / left) ** 0.28
         axis.axvline(high * 1.7, color=FAINT, linewidth=0.8, linestyle=(0, (4, 3)))
     axis.set_xlim(left, right)
     axis.set_xticks(ticks, names)

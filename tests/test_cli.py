@@ -103,7 +103,7 @@ def test_model_table_and_json() -> None:
     assert "67,975" in invoke("model", "nano").stdout
     document = json.loads(invoke("model", "nano", "--json").stdout)
     assert document["schema_version"] == 1
-    assert sum(layer["n_parameters"] for layer in document["layers"]) == 53_183
+    assert sum(layer["n_parameters"] for layer in document["layers"]) == 67_975
 
 
 def test_data_show_writes_a_png_and_keeps_an_old_one(tmp_path: Path) -> None:

@@ -91,7 +91,7 @@ def test_int8_stores_equal_vectors_once(exported: Run) -> None:
     ("variant", "tolerance"),
     [
         ("float32", 1e-5),
-        ("float16", 5e-3),  # weights keep 11 bits
+        ("float16", 1e-2),  # weights keep 11 bits
         ("dynamic", 0.15),  # weights keep 8 bits, per channel
         ("int8", 0.25),  # activations keep 8 bits too; agreement below says more
     ],

@@ -71,7 +71,7 @@ def answers(web_demo: Path, model: Path, backend: str, scratch: Path) -> NDArray
 @pytest.mark.parametrize("backend", ["cpu", "wasm"])
 @pytest.mark.parametrize(
     ("weights", "tolerance"),
-    [("float32", 1e-5), ("float16", 5e-3)],  # half precision keeps 11 bits of each weight
+    [("float32", 1e-5), ("float16", 1e-2)],  # half precision keeps 11 bits of each weight
 )
 def test_it_answers_like_the_network(
     weights: TfjsWeights,

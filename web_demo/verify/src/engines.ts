@@ -1,6 +1,6 @@
 // The engines that run our models in a browser, behind one function: a face in, probabilities out.
 
-const SIDE = 48;
+export const SIDE = 48; // of a face, in pixels
 const STEP = 1 / 256; // of the int8 model's uint8 probabilities
 
 export type EngineName = 'tfjs-wasm' | 'tfjs-cpu' | 'litert';

@@ -2,9 +2,7 @@
 //   index.html?engine=tfjs-wasm|tfjs-cpu|litert&model=URL&faces=URL&result=URL
 // The faces are uint8 (n, 48, 48). Posted: {answers: (n, k)} or {error: text}.
 
-import { openEngine, type EngineName } from './engines';
-
-const SIDE = 48;
+import { openEngine, SIDE, type EngineName } from './engines';
 
 async function run(query: URLSearchParams): Promise<number[][]> {
   const classify = await openEngine(asEngine(query.get('engine')), asked(query, 'model'));

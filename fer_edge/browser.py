@@ -42,14 +42,24 @@ class Site:
     """What the server gives and takes.
 
     Attributes:
-        files: By path under the root, without the first slash.
+        page: Folder of the page; its files stand under the root.
+        files: More of them, by path without the first slash.
         posted: What came in.
         arrived: Set when it did.
     """
 
+    page: Path
     files: Mapping[str, bytes]
     posted: bytes = b""
     arrived: threading.Event = field(default_factory=threading.Event)
+
+    def read(self, path: str) -> bytes | None:
+        """Returns a file, or None where there is none."""
+        if path in self.files:
+            return self.files[path]
+        file = (self.page / path).resolve()
+        is_of_page = file.is_file() and file.is_relative_to(self.page.resolve())
+        return file.read_bytes() if is_of_page else None
 
 
 def find_browser() -> str:
@@ -97,9 +107,8 @@ def classify_in_browser(
         EngineError: The engine refused the model, or did not answer in time.
     """
     browser, page = find_browser(), find_page()
-    files = {f: (page / f).read_bytes() for f in _names(page)}
-    files |= {f"model/{name}": content for name, content in model.items()}
-    site = Site(files | {"faces.bin": faces.tobytes()})
+    files = {f"model/{name}": content for name, content in model.items()}
+    site = Site(page, files | {"faces.bin": faces.tobytes()})
     entry = "model.tflite" if engine == "litert" else "model.json"
     query = {
         "engine": engine,
@@ -144,7 +153,7 @@ def _serving(site: Site) -> Iterator[int]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             path = urlsplit(self.path).path.removeprefix("/")
-            content = site.files.get(path)
+            content = site.read(path)
             self.send_response(404 if content is None else 200)
             self.send_header(
                 "Content-Type", TYPES.get(Path(path).suffix, "application/octet-stream")
@@ -170,7 +179,3 @@ def _serving(site: Site) -> Iterator[int]:
         server.shutdown()
         server.server_close()
         thread.join()
-
-
-def _names(folder: Path) -> list[str]:
-    return [p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()]

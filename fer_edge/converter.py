@@ -1,22 +1,18 @@
-"""Runs the stand-alone converter programs: which Python, which versions, what came back."""
+"""Runs the stand-alone converter programs and reads what came back."""
 
 import json
 import os
 import re
-import shutil
 import subprocess
-import sys
 import tempfile
-import tomllib
-from collections.abc import Callable, Sequence
-from importlib import metadata
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from fer_edge.errors import ConversionError
+from fer_edge.script_environment import Say, mend, python_for
 
 TIMEOUT_S = 1800
-_PEP723 = re.compile(r"^# /// script\n(?P<body>(?:#.*\n)+?)# ///$", re.MULTILINE)
 
 
 def converter_path(name: str) -> Path:
@@ -28,29 +24,8 @@ def converter_path(name: str) -> Path:
     raise ConversionError(f"The converter {name}.py is not part of this install. Reinstall.")
 
 
-def pinned_dependencies(program: Path) -> list[str]:
-    """Returns the requirements that a program states in its PEP 723 block."""
-    found = _PEP723.search(program.read_text())
-    if found is None:
-        raise ConversionError(f"{program} states no dependencies (PEP 723).")
-    lines = [line.removeprefix("#").removeprefix(" ") for line in found["body"].splitlines()]
-    return [str(pin) for pin in tomllib.loads("\n".join(lines))["dependencies"]]
-
-
-def is_met_here(pins: Sequence[str]) -> bool:
-    """Tells whether each `name==version` is what this Python has installed."""
-    for pin in pins:
-        name, _, version = pin.partition("==")
-        try:
-            if metadata.version(name) != version:
-                return False
-        except metadata.PackageNotFoundError:
-            return False
-    return True
-
-
 def run_converter(
-    name: str, arguments: Sequence[str], *, say: Callable[[str], None] = lambda _text: None
+    name: str, arguments: Sequence[str], *, say: Say = lambda _text: None
 ) -> dict[str, Any]:
     """Runs a converter program to its end and returns its JSON line.
 
@@ -60,16 +35,36 @@ def run_converter(
         say: Told, before anything is downloaded, what and why.
 
     Raises:
+        EnvironmentNotMadeError: Its dependencies could not be installed.
         ConversionError: It failed, was killed or said nothing; the message carries its last words.
     """
-    program = converter_path(name)
-    command = [*_python_for(program, say), str(program), *arguments]
+    return run_program(converter_path(name), arguments, say=say)
+
+
+def run_program(
+    program: Path, arguments: Sequence[str], *, say: Say = lambda _text: None
+) -> dict[str, Any]:
+    """Runs any program with a PEP 723 block as `run_converter` does one of ours."""
+    python = python_for(program, say)
+    done = _run(python, program, arguments)
+    if done.returncode > 0 and mend(program, python, say):
+        done = _run(python, program, arguments)
+    if done.returncode:
+        raise ConversionError(_last_words(program.stem, done.returncode, done.stderr))
+    try:
+        answer: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
+    except (IndexError, ValueError) as exc:
+        raise ConversionError(f"The {program.stem} converter ended without a result.") from exc
+    return answer
+
+
+def _run(python: Path, program: Path, arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
     with tempfile.TemporaryDirectory() as scratch:
         # A sitting PYTHONPATH would reach into uv's environment and bring the wrong packages.
         environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
         try:
-            done = subprocess.run(
-                command,
+            return subprocess.run(
+                [str(python), str(program), *arguments],
                 capture_output=True,
                 text=True,
                 timeout=TIMEOUT_S,
@@ -77,33 +72,7 @@ def run_converter(
                 check=False,
             )
         except (OSError, subprocess.TimeoutExpired) as exc:
-            raise ConversionError(f"The {name} converter did not finish: {exc}.") from exc
-    if done.returncode:
-        raise ConversionError(_last_words(name, done.returncode, done.stderr))
-    try:
-        answer: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
-    except (IndexError, ValueError) as exc:
-        raise ConversionError(f"The {name} converter ended without a result.") from exc
-    return answer
-
-
-def _python_for(program: Path, say: Callable[[str], None]) -> list[str]:
-    """Returns the command that runs a program with its pinned dependencies."""
-    pins = pinned_dependencies(program)
-    if is_met_here(pins):
-        return [sys.executable]
-    uv = shutil.which("uv")
-    if uv is None:
-        raise ConversionError(
-            f"The {program.stem} converter needs {', '.join(pins)}, and this Python has other "
-            "versions. Install those, or install uv (pip install uv), which runs the converter "
-            "in an environment of its own."
-        )
-    say(
-        f"The {program.stem} converter runs in an environment of its own with {', '.join(pins)}; "
-        "uv downloads what it has not got yet (about 700 MB the first time)."
-    )
-    return [uv, "run", "--quiet", "--script"]
+            raise ConversionError(f"The {program.stem} converter did not finish: {exc}.") from exc
 
 
 def _last_words(name: str, returncode: int, stderr: str) -> str:

@@ -11,12 +11,15 @@ from numpy.typing import NDArray
 from fer_edge.browser import Engine, classify_in_browser
 from fer_edge.catalog import Model
 from fer_edge.contract import MANIFEST_NAME, Manifest
-from fer_edge.errors import ConversionError, MissingProgramError
+from fer_edge.errors import ConversionError, FerEdgeError, MissingProgramError
 from fer_edge.export import Export, export_model
 from fer_edge.keras_network import load_network, logits_of
 from fer_edge.metrics import softmax
 from fer_edge.runtime import Interpreter, Kernels
 from fer_edge.targets import TFJS_FOLDER
+
+FLOAT32 = "float32.tflite"
+NO_NETWORK = "The model comes without its float network."
 
 Answer = Callable[[NDArray[np.uint8]], NDArray[np.floating]]
 
@@ -62,13 +65,13 @@ class Material:
         network: The float network's path; None where there is none.
         float32: Of its conversion; None likewise.
         int8: Of the full-integer model.
-        tfjs: `model.json` and its shards by name; empty where they could not be made.
+        tfjs: `model.json` and its shards by name; why not where they could not be made.
     """
 
     network: Path | None
     float32: bytes | None
     int8: bytes
-    tfjs: Mapping[str, bytes]
+    tfjs: Mapping[str, bytes] | FerEdgeError
 
 
 def collect(model: Model) -> Material:
@@ -80,7 +83,7 @@ def collect(model: Model) -> Material:
     int8 = model.file("int8").read_bytes()
     model.check_network()
     if model.network is None:
-        return Material(None, None, int8, {})
+        return Material(None, None, int8, MissingProgramError(NO_NETWORK))
     has = {file.variant: file for file in model.files}
     folder = has["int8"].path.parent
     graph = _graph_model(folder, model.manifest) if model.manifest else {}
@@ -96,19 +99,18 @@ def _graph_model(folder: Path, manifest: Manifest) -> dict[str, bytes]:
     return {name: manifest.read_file(folder, f"{TFJS_FOLDER}/{name}") for name in names}
 
 
-def _make(model: Model) -> tuple[bytes, dict[str, bytes]]:
-    """Returns a float32 model and a graph model; without the second where it cannot be had."""
+def _make(model: Model) -> tuple[bytes, dict[str, bytes] | ConversionError]:
+    """Returns a float32 model and a graph model, or why the second cannot be had."""
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "made"
         wanted = Export(("tfjs",), tfjs_weights="float32")
         try:
             export_model(model, wanted, folder=folder)
-        except ConversionError:  # without a network its environment cannot be made
+        except ConversionError as exc:
             export_model(model, Export(()), folder=folder)
-        graph = folder / TFJS_FOLDER
-        files = graph.iterdir() if graph.is_dir() else ()
-        made = {path.name: path.read_bytes() for path in files if path.name != MANIFEST_NAME}
-        return (folder / "float32.tflite").read_bytes(), made
+            return (folder / FLOAT32).read_bytes(), exc
+        files = [p for p in (folder / TFJS_FOLDER).iterdir() if p.name != MANIFEST_NAME]
+        return (folder / FLOAT32).read_bytes(), {p.name: p.read_bytes() for p in files}
 
 
 def find_runtimes(material: Material) -> list[Runtime]:
@@ -142,7 +144,7 @@ def find_runtimes(material: Material) -> list[Runtime]:
 def _keras(material: Material) -> Answer:
     def answer(images: NDArray[np.uint8]) -> NDArray[np.floating]:
         if material.network is None:
-            raise MissingProgramError("The model comes without its float network.")
+            raise MissingProgramError(NO_NETWORK)
         return softmax(logits_of(load_network(material.network), images))
 
     return answer
@@ -160,8 +162,8 @@ def _int8(kernels: Kernels, material: Material) -> Answer:
 
 def _tfjs(engine: Engine, material: Material) -> Answer:
     def answer(images: NDArray[np.uint8]) -> NDArray[np.floating]:
-        if not material.tfjs:
-            raise MissingProgramError("The TF.js converter's environment could not be made.")
+        if isinstance(material.tfjs, FerEdgeError):
+            raise material.tfjs
         return classify_in_browser(engine, material.tfjs, images)
 
     return answer

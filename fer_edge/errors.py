@@ -6,6 +6,7 @@ FerEdgeError
 ├── OutputError          a place that cannot be written, or that already holds a result
 ├── ModelFormatError     a model or manifest that is damaged or breaks the contract
 ├── ConversionError      a model that could not become the asked-for artifact
+│   └── EnvironmentNotMadeError   its program's dependencies could not be installed
 ├── MissingExtraError    a package of an optional install is absent
 ├── MissingProgramError  a program that is no Python package is absent: a browser, a built page
 ├── EngineError          a runtime that could not run a model, or did not answer
@@ -38,6 +39,10 @@ class ModelFormatError(FerEdgeError):
 
 class ConversionError(FerEdgeError):
     """A model could not be converted."""
+
+
+class EnvironmentNotMadeError(ConversionError):
+    """The environment that a converter program runs in could not be made."""
 
 
 class MissingExtraError(FerEdgeError):

@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 from fer_edge.catalog import Model
 from fer_edge.engines import Allowed, Runtime, collect, find_runtimes
 from fer_edge.errors import (
+    ConversionError,
     EngineError,
+    EnvironmentNotMadeError,
     GateError,
     MissingExtraError,
     MissingProgramError,
@@ -177,8 +179,8 @@ def _run(runtime: Runtime, golden: Golden, answers: dict[str, NDArray[np.floatin
         return dataclasses.replace(blank, not_run=why)
     try:
         found = answers[runtime.name] = runtime.answer(golden.images)
-    except (MissingExtraError, MissingProgramError) as exc:
+    except (EnvironmentNotMadeError, MissingExtraError, MissingProgramError) as exc:
         return dataclasses.replace(blank, not_run=str(exc))
-    except (EngineError, ModelFormatError) as exc:
+    except (ConversionError, EngineError, ModelFormatError) as exc:
         return dataclasses.replace(blank, failed=str(exc))
     return compare(found if reference is None else reference, found, runtime, golden.names)

@@ -14,13 +14,22 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from fer_edge.converter import run_program
 from fer_edge.data.sample import sample_dataset
 from fer_edge.data.split import Dataset
+from fer_edge.errors import EnvironmentNotMadeError
 from fer_edge.recipe import read_recipe
 from fer_edge.runs import Run
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 FER2013 = SHARED / "fer2013" / "fer2013_train_public.csv.xz"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Gives the registry to the tests that are marked with `network`, before their own fixtures."""
+    for item in items:
+        if isinstance(item, pytest.Function) and item.get_closest_marker("network"):
+            item.fixturenames.insert(0, "registry")
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -41,6 +50,19 @@ def fer2013() -> Path:
     if not FER2013.exists():
         pytest.skip(f"the real FER2013 rows are not here ({FER2013})")
     return FER2013
+
+
+@pytest.fixture(scope="session")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """A package registry; tests that ask for it are skipped where none is reached."""
+    folder = tmp_path_factory.mktemp("registry")
+    program = write_program(folder / "tiny.py", "six==1.16.0", "print('{}')\n")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("UV_CACHE_DIR", str(folder / "cache"))
+        try:
+            run_program(program, [])
+        except EnvironmentNotMadeError as exc:
+            pytest.skip(f"no package registry is reached from here: {str(exc)[-300:]}")
 
 
 @pytest.fixture(scope="session")
@@ -71,6 +93,13 @@ def exported(run: Run) -> Run:
 
 
 NANO = read_recipe("quickstart").replace(epochs=6)
+
+
+def write_program(path: Path, pin: str, body: str) -> Path:
+    """Writes a stand-alone program with one dependency, and returns where."""
+    header = f'# /// script\n# requires-python = ">=3.11"\n# dependencies = ["{pin}"]\n# ///\n'
+    path.write_text(header + body)
+    return path
 
 
 def csv_row(label: int, image: NDArray[np.uint8], usage: str) -> str:

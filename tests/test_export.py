@@ -255,22 +255,6 @@ def wait_for_converter(parent: int) -> int:
     raise AssertionError("no converter was started")
 
 
-def test_pins_decide_where_a_converter_runs() -> None:
-    program = converter.converter_path("tflite")
-    pins = converter.pinned_dependencies(program)
-    assert converter.is_met_here(pins)
-    assert not converter.is_met_here([*pins, "tensorflow==1.0.0"])
-    assert not converter.is_met_here(["no-such-package==1.0"])
-
-
-def test_the_pins_are_those_of_the_train_extra() -> None:
-    import tomllib
-
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    pins = converter.pinned_dependencies(converter.converter_path("tflite"))
-    assert set(pins) <= set(project["optional-dependencies"]["train"])
-
-
 def test_a_converter_that_fails_says_why(tmp_path: Path) -> None:
     (tmp_path / "junk.keras").write_text("junk")
     arguments = ["--network", str(tmp_path / "junk.keras"), "--out", str(tmp_path / "out")]

@@ -21,6 +21,7 @@ from fer_edge.inspect import Graph, Operator, read_graph
 from fer_edge.mcu import draw_goldens, mcu_sources, operator_methods
 from fer_edge.runs import Run
 from fer_edge.runtime import Interpreter
+from fer_edge.script_environment import find_uv
 
 SMALL = (SHIPPED / "small" / "int8.tflite").read_bytes()
 TFLITE_MICRO = "tflite-micro==0.dev20261023182759"
@@ -108,7 +109,7 @@ def test_the_goldens_are_what_reference_kernels_answer() -> None:
 def micro(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """TensorFlow Lite Micro's own interpreter, in a folder of its own."""
     site = tmp_path_factory.mktemp("micro")
-    install = ["uv", "pip", "install", "--python", sys.executable, "--no-deps", "--target"]
+    install = [find_uv(), "pip", "install", "--python", sys.executable, "--no-deps", "--target"]
     done = subprocess.run(
         [*install, str(site), TFLITE_MICRO], capture_output=True, text=True, check=False
     )

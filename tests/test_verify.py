@@ -1,5 +1,6 @@
 """Verification: what agrees, what differs and by how much, and planted faults."""
 
+import dataclasses
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -12,8 +13,15 @@ from typer.testing import CliRunner
 
 from fer_edge.catalog import find_model
 from fer_edge.cli import app
-from fer_edge.engines import Allowed, Material, Runtime, collect, find_runtimes
-from fer_edge.errors import EngineError, GateError, MissingProgramError
+from fer_edge.engines import Allowed, Answer, Material, Runtime, collect, find_runtimes
+from fer_edge.errors import (
+    ConversionError,
+    EngineError,
+    EnvironmentNotMadeError,
+    FerEdgeError,
+    GateError,
+    MissingProgramError,
+)
 from fer_edge.golden import golden_inputs
 from fer_edge.keras_network import load_network
 from fer_edge.runs import Run
@@ -22,6 +30,7 @@ from fer_edge.verify import Verification, compare, raise_differing, run_all
 ALLOWED = Allowed(0.15, 0.05, "made up")
 REFERENCE = np.array([[0.5, 0.3, 0.2], [0.4, 0.38, 0.22]])
 NAMES = ("sure", "close")
+ABSENT = MissingProgramError("not made for this test")
 
 
 def runtime(answer: Any = None) -> Runtime:
@@ -71,14 +80,14 @@ def test_what_is_allowed(
 
 
 def test_what_is_not_there_is_not_run_and_what_breaks_has_failed() -> None:
-    def absent(_images: Any) -> Any:
-        raise MissingProgramError("no browser")
-
-    def broken(_images: Any) -> Any:
-        raise EngineError("it fell over")
-
     first = Runtime("first", "", ALLOWED, lambda _images: REFERENCE)
-    for answer, not_run, failed in ((absent, "no browser", ""), (broken, "", "it fell over")):
+    for error, not_run, failed in (
+        (MissingProgramError("no browser"), "no browser", ""),
+        (EnvironmentNotMadeError("no network"), "no network", ""),
+        (EngineError("it fell over"), "", "it fell over"),
+        (ConversionError("it fell over"), "", "it fell over"),
+    ):
+        answer = raising(error)
         after = Runtime("third", "second", ALLOWED, lambda _images: REFERENCE)
         found = run_all([first, runtime(answer), after], golden_of_two())
         assert [v.passed for v in found] == [True, False, False]
@@ -92,6 +101,28 @@ def test_what_is_not_there_is_not_run_and_what_breaks_has_failed() -> None:
             raise_differing(verification)
 
 
+def raising(error: Exception) -> Answer:
+    def answer(_images: Any) -> Any:
+        raise error
+
+    return answer
+
+
+@pytest.mark.parametrize("kind", [EnvironmentNotMadeError, ConversionError])
+def test_a_graph_model_that_could_not_be_made_says_why(
+    kind: type[ConversionError], material: Material
+) -> None:
+    """A network that does not convert is a failure; a converter that cannot be had is not."""
+    without = dataclasses.replace(material, tfjs=kind("the converter's words"))
+    runtimes = [r for r in find_runtimes(without) if r.name == "Keras" or "TF.js" in r.name]
+    keras, *in_browser = run_all(runtimes, golden_inputs())
+    assert keras.passed
+    assert len(in_browser) == 2
+    for verdict in in_browser:
+        told = verdict.not_run if kind is EnvironmentNotMadeError else verdict.failed
+        assert told == "the converter's words"
+
+
 def golden_of_two() -> Any:
     from fer_edge.golden import Golden
 
@@ -102,7 +133,7 @@ def golden_of_two() -> Any:
 def material(exported: Run) -> Material:
     """A trained run's files, without TF.js's."""
     files = {v: (exported.export / f"{v}.tflite").read_bytes() for v in ("float32", "int8")}
-    return Material(exported.model, files["float32"], files["int8"], {})
+    return Material(exported.model, files["float32"], files["int8"], ABSENT)
 
 
 def here(material: Material) -> list[Runtime]:
@@ -121,7 +152,7 @@ def changed(material: Material, change: Callable[[Any], None], folder: Path) -> 
     network = load_network(material.network or Path())
     change(network)
     network.save(folder / "changed.keras")
-    return Material(folder / "changed.keras", material.float32, material.int8, {})
+    return Material(folder / "changed.keras", material.float32, material.int8, ABSENT)
 
 
 def one_weight(network: Any) -> None:
@@ -169,7 +200,7 @@ def test_a_changed_byte_of_int8_is_caught(material: Material) -> None:
     content = bytearray(material.int8)
     start = material.int8.index(weights.tobytes())
     content[start + at] = int(-weights[at]) % 256
-    spoilt = Material(material.network, material.float32, bytes(content), {})
+    spoilt = Material(material.network, material.float32, bytes(content), ABSENT)
     found = {verdict.runtime: verdict for verdict in run_all(here(spoilt), golden_inputs())}
     assert found["float32, LiteRT"].passed
     assert not found["int8, LiteRT reference kernels"].passed
@@ -180,7 +211,9 @@ def test_a_changed_byte_of_int8_is_caught(material: Material) -> None:
 def test_the_whole_command(exported: Run, tmp_path: Path) -> None:
     """Every runtime that this machine has; the graph model, which is missing, is made for it."""
     assert not (exported.export / "tfjs").exists()
-    assert "model.json" in collect(find_model(str(exported.folder))).tfjs
+    tfjs = collect(find_model(str(exported.folder))).tfjs
+    assert not isinstance(tfjs, FerEdgeError), str(tfjs)
+    assert "model.json" in tfjs
     out = tmp_path / "verify.json"
     done = CliRunner().invoke(app, ["verify", str(exported.folder), "--out", str(out)])
     assert done.exit_code == 0, done.output

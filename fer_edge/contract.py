@@ -21,6 +21,9 @@ EMOTIONS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 INPUT_SHAPE = (1, 48, 48, 1)
 """One gray face, batch first, channel last; uint8, 0-255. Scaling happens inside the graph."""
 
+RGB_INPUT_SHAPE = (1, 48, 48, 3)
+"""Of the Android asset, whose first operator makes gray of it."""
+
 OUTPUT_SCALE = 1 / 256
 """Of the int8 file's uint8 probabilities; their zero point is 0."""
 
@@ -221,9 +224,10 @@ def _check(manifest: Manifest, path: Path) -> None:
     for name, artifact in manifest.files.items():
         if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts or not name:
             raise ModelFormatError(f"{path}: expected names inside its folder, found {name!r}.")
-        if artifact.input and artifact.input.shape != INPUT_SHAPE:
+        if artifact.input and artifact.input.shape not in (INPUT_SHAPE, RGB_INPUT_SHAPE):
             raise ModelFormatError(
-                f"{path}: expected {name} to take {INPUT_SHAPE}, found {artifact.input.shape}."
+                f"{path}: expected {name} to take {INPUT_SHAPE} or {RGB_INPUT_SHAPE}, found "
+                f"{artifact.input.shape}."
             )
         if artifact.output and artifact.output.shape != (1, len(emotions)):
             raise ModelFormatError(

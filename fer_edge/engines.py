@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from fer_edge.android import as_rgb, classify_with_mediapipe, write_android
 from fer_edge.browser import Engine, classify_in_browser
 from fer_edge.catalog import Model
 from fer_edge.contract import MANIFEST_NAME, Manifest
@@ -16,7 +17,7 @@ from fer_edge.export import Export, export_model
 from fer_edge.keras_network import load_network, logits_of
 from fer_edge.metrics import softmax
 from fer_edge.runtime import Interpreter, Kernels
-from fer_edge.targets import TFJS_FOLDER
+from fer_edge.targets import ANDROID_ASSET, TFJS_FOLDER
 
 FLOAT32 = "float32.tflite"
 NO_NETWORK = "The model comes without its float network."
@@ -66,31 +67,49 @@ class Material:
         float32: Of its conversion; None likewise.
         int8: Of the full-integer model.
         tfjs: `model.json` and its shards by name; why not where they could not be made.
+        android: The Android asset, or why not likewise.
     """
 
     network: Path | None
     float32: bytes | None
     int8: bytes
     tfjs: Mapping[str, bytes] | FerEdgeError
+    android: bytes | FerEdgeError
 
 
 def collect(model: Model) -> Material:
-    """Returns a model's files; what its export lacks is made of its float network, for this once.
+    """Returns a model's files; what its export lacks is made of what it has, for this once.
 
     Raises:
         ModelFormatError: It has no int8 file, or a file is not what its manifest says.
     """
-    int8 = model.file("int8").read_bytes()
+    file = model.file("int8")
+    int8, folder = file.read_bytes(), file.path.parent
     model.check_network()
+    asset = _android_asset(model, int8, folder)
     if model.network is None:
-        return Material(None, None, int8, MissingProgramError(NO_NETWORK))
+        return Material(None, None, int8, MissingProgramError(NO_NETWORK), asset)
     has = {file.variant: file for file in model.files}
-    folder = has["int8"].path.parent
     graph = _graph_model(folder, model.manifest) if model.manifest else {}
     if "float32" in has and graph:
-        return Material(model.network, has["float32"].read_bytes(), int8, graph)
+        return Material(model.network, has["float32"].read_bytes(), int8, graph, asset)
     float32, made = _make(model)
-    return Material(model.network, float32, int8, graph or made)
+    return Material(model.network, float32, int8, graph or made, asset)
+
+
+def _android_asset(model: Model, int8: bytes, folder: Path) -> bytes | ConversionError:
+    """Returns the Android asset of an export, or one that is made of its int8 file."""
+    if model.manifest and ANDROID_ASSET in model.manifest.files:
+        return model.manifest.read_file(folder, ANDROID_ASSET)
+    n_classes = Interpreter(int8).output.shape[1]
+    emotions = model.manifest.emotions if model.manifest else tuple(map(str, range(n_classes)))
+    with tempfile.TemporaryDirectory() as scratch:
+        (Path(scratch) / "int8.tflite").write_bytes(int8)
+        try:
+            write_android(Path(scratch), model.name, emotions, lambda _text: None)
+        except ConversionError as exc:
+            return exc
+        return (Path(scratch) / ANDROID_ASSET).read_bytes()
 
 
 def _graph_model(folder: Path, manifest: Manifest) -> dict[str, bytes]:
@@ -138,6 +157,9 @@ def find_runtimes(material: Material) -> list[Runtime]:
         Runtime(
             "int8, LiteRT.js in Chromium", "int8, LiteRT XNNPACK", builds, _litert_js(material)
         ),
+        Runtime(
+            "int8 for Android, MediaPipe Tasks", "int8, LiteRT XNNPACK", builds, _android(material)
+        ),
     ]
 
 
@@ -171,3 +193,12 @@ def _tfjs(engine: Engine, material: Material) -> Answer:
 
 def _litert_js(material: Material) -> Answer:
     return lambda images: classify_in_browser("litert", {"model.tflite": material.int8}, images)
+
+
+def _android(material: Material) -> Answer:
+    def answer(images: NDArray[np.uint8]) -> NDArray[np.floating]:
+        if isinstance(material.android, FerEdgeError):
+            raise material.android
+        return classify_with_mediapipe(material.android, as_rgb(images))
+
+    return answer

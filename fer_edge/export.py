@@ -6,8 +6,8 @@ Everything is made in a temporary folder and moved into place when all of it is 
 """
 
 import shutil
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,6 @@ from fer_edge.data.split import Source, Split
 from fer_edge.deploy import check_fold, fold
 from fer_edge.errors import ConfigError, ConversionError, OutputError
 from fer_edge.keras_network import load_network
-from fer_edge.mcu import write_mcu
 from fer_edge.quantization import (
     Agreement,
     Rounding,
@@ -42,8 +41,16 @@ from fer_edge.quantization import (
 from fer_edge.runs import training_provenance
 from fer_edge.runtime import Interpreter, runtime_version
 from fer_edge.sensitivity import Sensitivity, compare
-from fer_edge.targets import TFJS_FOLDER, TfjsWeights, convert_tfjs, convert_tflite
+from fer_edge.targets import (
+    ANDROID_ASSET,
+    WITH_MANIFEST,
+    TfjsWeights,
+    convert_for_targets,
+    convert_tflite,
+)
 
+OF_INT8 = {"int8", "mcu", "android"}
+INT8_FILE = "int8.tflite"
 FOLD_FACES = 64  # that the folded network is compared on
 
 
@@ -52,8 +59,8 @@ class Export:
     """What to export.
 
     Attributes:
-        variants: Of `float16`, `dynamic`, `int8`, `saved_model`, `keras`, `tfjs` and `mcu`; float32
-            always is.
+        variants: Of `float16`, `dynamic`, `int8`, `saved_model`, `keras`, `tfjs`, `mcu` and
+            `android`; float32 always is.
         seed: Of the calibration sample.
         calibration_size: Images in it.
         rounding: How int8's weights are rounded: `calibrated`, after their ranges are equalised,
@@ -72,8 +79,11 @@ class Export:
     def __post_init__(self) -> None:
         if self.analyze and "int8" not in self.variants:
             raise ConfigError("An analysis is of int8's effect on each layer. Add --int8.")
-        if "mcu" in self.variants and "int8" not in self.variants:
-            raise ConfigError("A microcontroller runs the int8 model. Add int8.")
+
+    @property
+    def takes_int8(self) -> bool:
+        """Whether something of it is the int8 model or made of it."""
+        return bool(OF_INT8 & set(self.variants))
 
 
 @dataclass(frozen=True)
@@ -131,7 +141,9 @@ def export_model(
     folder = folder or (model.run.export if model.run else Path("exports") / model.name)
     _refuse_folder(folder, force=force)
     network = load_network(model.network)
-    emotions, calibration, validation = _labels_and_samples(model, export, data)
+    reused = _int8_of(model) if export.takes_int8 and "int8" not in export.variants else b""
+    needed = export if export.takes_int8 and not reused else None
+    emotions, calibration, validation = _labels_and_samples(model, needed, data)
     if network.output_shape[1] != len(emotions):
         raise ConversionError(
             f"{model.name} tells {network.output_shape[1]} classes apart, and its labels are "
@@ -152,14 +164,23 @@ def export_model(
             sensitivity = compare(deployed, prepared, calibration.images)
             write_analysis(target, sensitivity)
         converted = convert_tflite(networks, export.variants, calibration, target, say)
-        if "tfjs" in export.variants:
-            converted["tfjs"] = convert_tfjs(deployed, export.tfjs_weights, target, say)
-        agreement: Agreement | None = None
-        confidence: dict[str, Any] = {}
-        if calibration:
+        if reused and model.manifest:
+            (target / INT8_FILE).write_bytes(reused)
+            int8 = _Int8.of(model.manifest)
+        elif calibration:
             agreement, confidence = measure_int8(target, calibration, validation, say)
-        if "mcu" in export.variants:
-            write_mcu(target, model.name, emotions)
+            int8 = _Int8(calibration.provenance, confidence, export.rounding, agreement)
+        else:
+            int8 = _Int8()
+        converted |= convert_for_targets(
+            deployed,
+            export.variants,
+            model.name,
+            emotions,
+            target,
+            say,
+            tfjs_weights=export.tfjs_weights,
+        )
         if model.run is None:  # a run has its network; elsewhere the export stands alone
             shutil.copyfile(model.network, target / FLOAT_NETWORK)
         manifest = Manifest(
@@ -167,20 +188,42 @@ def export_model(
             emotions=emotions,
             files=_describe_files(target, len(emotions)),
             training=_training(model),
-            calibration=calibration.provenance if calibration else {},
+            calibration=int8.calibration,
             converter={
                 "fer_edge": __version__,
                 "runtime": runtime_version(),
-                **({"int8_rounding": export.rounding} if calibration else {}),
+                **({"int8_rounding": int8.rounding} if int8.rounding else {}),
                 **converted,
             },
-            confidence=confidence,
+            confidence=int8.confidence,
         )
         write_manifest(target, manifest)
-        if "tfjs" in export.variants:
-            write_manifest(target / TFJS_FOLDER, manifest.part(TFJS_FOLDER))
+        for part in WITH_MANIFEST:
+            if (target / part).is_dir():
+                write_manifest(target / part, manifest.part(part))
     named = str(model.run.folder if model.run else folder)
-    return Exported(folder, named, manifest, error, len(faces), agreement, sensitivity)
+    return Exported(folder, named, manifest, error, len(faces), int8.agreement, sensitivity)
+
+
+@dataclass(frozen=True)
+class _Int8:
+    """What is known of an int8 file, as the manifest keeps it; empty where there is none."""
+
+    calibration: Mapping[str, Any] = field(default_factory=dict)
+    confidence: Mapping[str, Any] = field(default_factory=dict)
+    rounding: str = ""
+    agreement: Agreement | None = None
+
+    @classmethod
+    def of(cls, manifest: Manifest) -> "_Int8":
+        rounding = str(manifest.converter.get("int8_rounding", ""))
+        return cls(manifest.calibration, manifest.confidence, rounding)
+
+
+def _int8_of(model: Model) -> bytes:
+    """Returns the int8 file that a shipped or exported model comes with; a run's is made anew."""
+    has = model.run is None and any(file.variant == "int8" for file in model.files)
+    return model.file("int8").read_bytes() if has and model.manifest else b""
 
 
 def _refuse_folder(folder: Path, *, force: bool) -> None:
@@ -194,10 +237,11 @@ def _refuse_folder(folder: Path, *, force: bool) -> None:
 
 
 def _labels_and_samples(
-    model: Model, export: Export, data: Source | str | None
+    model: Model, export: Export | None, data: Source | str | None
 ) -> tuple[tuple[str, ...], Calibration | None, Split | None]:
     """Returns the labels, from the model itself where it knows them, and int8's two samples.
 
+    The samples are for an export that makes an int8 file; None asks for the labels alone.
     Int8 is calibrated on the one and its confidence measured on the other, the validation split.
 
     Raises:
@@ -205,7 +249,7 @@ def _labels_and_samples(
     """
     training = _training(model)
     known = model.manifest.emotions if model.manifest else training.get("data", {}).get("emotions")
-    if "int8" not in export.variants and known:
+    if export is None and known:
         return tuple(known), None, None
     dataset = load_dataset(data or _own_data(model))
     trained_on = training.get("data", {}).get("sha256", dataset.sha256)
@@ -215,7 +259,7 @@ def _labels_and_samples(
             f"{trained_on[:16]}…, found {dataset.sha256[:16]}…. Calibration images have to be "
             "training images: pass the same data with --data."
         )
-    if "int8" not in export.variants:
+    if export is None:
         return dataset.emotions, None, None
     calibration = pick_calibration(dataset, n=export.calibration_size, seed=export.seed)
     return dataset.emotions, calibration, dataset.splits.get("validation")
@@ -248,14 +292,16 @@ def _training(model: Model) -> dict[str, Any]:
 def _describe_files(folder: Path, n_classes: int) -> dict[str, Artifact]:
     """Checks every file against the contract, and returns their manifest entries."""
     entries = {}
-    for variant in TFLITE_VARIANTS:
-        path = folder / f"{variant}.tflite"
+    opened = {f"{variant}.tflite": variant for variant in TFLITE_VARIANTS} | {ANDROID_ASSET: ""}
+    for name, variant in opened.items():
+        path = folder / name
         if not path.is_file():
             continue
         content = path.read_bytes()
-        check_contract(content, variant, n_classes)
-        opened = Interpreter(content)
-        entries[path.name] = describe_file(path, input=opened.input, output=opened.output)
+        if variant:
+            check_contract(content, variant, n_classes)
+        model = Interpreter(content)
+        entries[name] = describe_file(path, input=model.input, output=model.output)
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
         if path.is_file() and name not in entries:

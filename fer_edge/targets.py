@@ -7,14 +7,18 @@ from typing import Any, Literal
 
 import numpy as np
 
+from fer_edge import android
 from fer_edge.calibration import Calibration
 from fer_edge.converter import run_converter
+from fer_edge.mcu import write_mcu
 
 TfjsWeights = Literal["float32", "float16"]
 
 DEPLOYED_NETWORK = "deployed.keras"
 TFJS_FOLDER = "tfjs"
-NOT_BY_TFLITE = ("float32", "keras", "mcu", "tfjs")  # float32 is always made
+WITH_MANIFEST = (TFJS_FOLDER, android.FOLDER)  # what people take out of an export
+ANDROID_ASSET = f"{android.FOLDER}/{android.ASSET}"
+BY_TFLITE = ("float16", "dynamic", "int8", "saved_model")  # beside float32, always
 
 
 def convert_tflite(
@@ -29,14 +33,15 @@ def convert_tflite(
     Args:
         networks: Deployed ones, by the option of the program that takes them.
         variants: Beside float32.
-        calibration: For int8.
+        calibration: For int8, which is made where there is one.
         target: A folder.
         say: Told what happens.
 
     Raises:
         ConversionError: The program failed.
     """
-    converted = ["float32", *(v for v in variants if v not in NOT_BY_TFLITE)]
+    wanted = {*variants, "int8"} if calibration else {*variants} - {"int8"}
+    converted = ["float32", *(variant for variant in BY_TFLITE if variant in wanted)]
     say(f"converting to {', '.join(converted)}")
     with tempfile.TemporaryDirectory() as scratch:
         arguments = ["--out", str(target)]
@@ -52,6 +57,43 @@ def convert_tflite(
         if "keras" in variants:
             networks["network"].save(target / DEPLOYED_NETWORK)
     return {"program": "tflite.py", **answer["versions"]}
+
+
+def convert_for_targets(
+    network: Any,
+    variants: Sequence[str],
+    name: str,
+    emotions: Sequence[str],
+    target: Path,
+    say: Callable[[str], None],
+    *,
+    tfjs_weights: TfjsWeights,
+) -> dict[str, Any]:
+    """Leaves what is made of a network, or of its int8 file, in an export's folders.
+
+    Args:
+        network: Deployed.
+        variants: Of `tfjs`, `mcu` and `android`; others are left alone.
+        name: Of the model.
+        emotions: What its answers mean.
+        target: The export's folder, with `int8.tflite` for the last two.
+        say: Told what happens.
+        tfjs_weights: How TF.js's weights are stored.
+
+    Returns:
+        What the manifest says of the programs.
+
+    Raises:
+        ConversionError: A program failed, or a target lacks an operator.
+    """
+    converted: dict[str, Any] = {}
+    if "tfjs" in variants:
+        converted["tfjs"] = convert_tfjs(network, tfjs_weights, target, say)
+    if "mcu" in variants:
+        write_mcu(target, name, emotions)
+    if "android" in variants:
+        converted["android"] = android.write_android(target, name, emotions, say)
+    return converted
 
 
 def convert_tfjs(

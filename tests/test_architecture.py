@@ -36,6 +36,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "calibration",
         "arena",
         "mcu",
+        "android",
         "targets",
         "browser",
         "golden",

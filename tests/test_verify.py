@@ -133,12 +133,13 @@ def golden_of_two() -> Any:
 def material(exported: Run) -> Material:
     """A trained run's files, without TF.js's."""
     files = {v: (exported.export / f"{v}.tflite").read_bytes() for v in ("float32", "int8")}
-    return Material(exported.model, files["float32"], files["int8"], ABSENT)
+    return Material(exported.model, files["float32"], files["int8"], ABSENT, ABSENT)
 
 
 def here(material: Material) -> list[Runtime]:
-    """Returns the runtimes that need no browser."""
-    return [runtime for runtime in find_runtimes(material) if "Chromium" not in runtime.name]
+    """Returns the runtimes that need no other program."""
+    elsewhere = ("Chromium", "MediaPipe")
+    return [r for r in find_runtimes(material) if not any(name in r.name for name in elsewhere)]
 
 
 def test_the_runtimes_here_agree(material: Material) -> None:
@@ -152,7 +153,7 @@ def changed(material: Material, change: Callable[[Any], None], folder: Path) -> 
     network = load_network(material.network or Path())
     change(network)
     network.save(folder / "changed.keras")
-    return Material(folder / "changed.keras", material.float32, material.int8, ABSENT)
+    return Material(folder / "changed.keras", material.float32, material.int8, ABSENT, ABSENT)
 
 
 def one_weight(network: Any) -> None:
@@ -200,7 +201,7 @@ def test_a_changed_byte_of_int8_is_caught(material: Material) -> None:
     content = bytearray(material.int8)
     start = material.int8.index(weights.tobytes())
     content[start + at] = int(-weights[at]) % 256
-    spoilt = Material(material.network, material.float32, bytes(content), ABSENT)
+    spoilt = Material(material.network, material.float32, bytes(content), ABSENT, ABSENT)
     found = {verdict.runtime: verdict for verdict in run_all(here(spoilt), golden_inputs())}
     assert found["float32, LiteRT"].passed
     assert not found["int8, LiteRT reference kernels"].passed
@@ -219,7 +220,7 @@ def test_the_whole_command(exported: Run, tmp_path: Path) -> None:
     assert done.exit_code == 0, done.output
     document = json.loads(out.read_text())
     assert (document["schema_version"], document["kind"], document["n"]) == (1, "verify", 256)
-    assert len(document["verdicts"]) == 7
+    assert len(document["verdicts"]) == 8
     for verdict in document["verdicts"]:
         assert verdict["passed"] != bool(verdict["not_run"])
         assert not verdict["not_run"] or verdict["not_run"] in " ".join(done.output.split())

@@ -33,10 +33,15 @@ def export(
     ] = "float16",
     mcu: Annotated[
         bool,
+        typer.Option("--mcu", help="The int8 model as C++ sources for TensorFlow Lite Micro."),
+    ] = False,
+    android: Annotated[
+        bool,
         typer.Option(
-            "--mcu", help="The int8 model as C++ sources for TensorFlow Lite Micro; implies --int8."
+            "--android", help="The int8 model with RGB in and labels inside, for MediaPipe Tasks."
         ),
     ] = False,
+    every: Annotated[bool, typer.Option("--all", help="All of these.")] = False,
     data: Annotated[
         str | None,
         typer.Option(
@@ -74,6 +79,8 @@ def export(
     Example: `fer-edge export runs/mine --int8 --float16`
 
     Example: `fer-edge export runs/mine --int8 --analyze`
+
+    Example: `fer-edge export small --android --mcu --tfjs`
     """
     from fer_edge import report
     from fer_edge.catalog import find_source
@@ -81,15 +88,16 @@ def export(
 
     found = find_source(model)
     flags = {
-        "int8": int8 or mcu,
+        "int8": int8,
         "float16": float16,
         "dynamic": dynamic,
         "saved_model": saved_model,
         "keras": keras,
         "tfjs": tfjs,
         "mcu": mcu,
+        "android": android,
     }
-    variants = tuple(name for name, flag in flags.items() if flag)
+    variants = tuple(name for name, flag in flags.items() if flag or every)
     wanted = Export(variants, seed, calibration_size, rounding, analyze, tfjs_weights)
     source = chosen_source(data, detect, ferplus, labels)
     with report.working(f"exporting {found.name}") as say:

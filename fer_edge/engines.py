@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_edge.android import as_rgb, classify_with_mediapipe, write_android
+from fer_edge.arm64 import classify_on_arm64
 from fer_edge.browser import Engine, classify_in_browser
 from fer_edge.catalog import Model
 from fer_edge.contract import MANIFEST_NAME, Manifest
@@ -156,6 +157,12 @@ def find_runtimes(material: Material) -> list[Runtime]:
         ),
         Runtime(
             "int8, LiteRT.js in Chromium", "int8, LiteRT XNNPACK", builds, _litert_js(material)
+        ),
+        Runtime(
+            "int8, LiteRT XNNPACK on ARM, emulated",
+            "int8, LiteRT XNNPACK",
+            builds,
+            lambda images: classify_on_arm64(material.int8, images[..., None], "xnnpack"),
         ),
         Runtime(
             "int8 for Android, MediaPipe Tasks", "int8, LiteRT XNNPACK", builds, _android(material)

@@ -37,6 +37,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "arena",
         "mcu",
         "android",
+        "arm64",
         "targets",
         "browser",
         "golden",

@@ -1,5 +1,6 @@
 """Prints what networks are made of, what model files hold, and which runtimes agree."""
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -30,3 +31,14 @@ def show_verification(found: Verification, written: Path | None) -> None:
             say(f"{verdict.runtime}: not run. {verdict.not_run}")
     if written:
         say(f"Written to {written}")
+
+
+def verification_markdown(found: Verification, arguments: Sequence[str]) -> str:
+    """Returns which runtimes agree as a part of a page that names the command that wrote it."""
+    not_run = "".join(f"- {v.runtime}: not run. {v.not_run}\n" for v in found.verdicts if v.not_run)
+    return (
+        f"## The same answers everywhere: {found.model}\n\n"
+        f"Written by this command, not by hand:\n\n```sh\nfer-edge {shlex.join(arguments)}\n```\n\n"
+        f"{model_tables.verification_table(found).to_markdown()}"
+        + (f"\n{not_run}" if not_run else "")
+    )

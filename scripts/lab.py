@@ -21,16 +21,17 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_edge import files, metrics
+from fer_edge import metrics
 from fer_edge.data.sources import load_dataset
 from fer_edge.data.split import Source
 from fer_edge.keras_network import load_network, logits_of
 from fer_edge.metrics import Interval
+from fer_edge.page import has_part, write_part
 from fer_edge.recipe import read_recipe
 from fer_edge.runs import Run
 from fer_edge.tables import Table, percent
 
-BEGIN, END = "<!-- lab: begin -->", "<!-- lab: end -->"
+PART = "lab"  # of the page
 DONE_BY = "lab.json"  # in a run's folder: what its training was asked
 
 
@@ -91,13 +92,14 @@ def main() -> None:
     parser.add_argument("--page", type=Path, default=Path("docs/TRAINING.md"))
     options = parser.parse_args()
     lab = read_lab(options.lab)
-    split_page(options.page)  # before hours of training
+    if not has_part(options.page, PART):  # before hours of training
+        raise SystemExit(f"{options.page} has no marks of the part {PART!r} for the table.")
     for seed in lab.seeds:
         for row in lab.rows:
             train(lab, row, seed, data=options.data, ferplus=options.ferplus, out=options.out)
     table = lab_table(lab, options.out, Source(options.data))
     print(table.to_markdown())
-    write_between(options.page, table.to_markdown())
+    write_part(options.page, PART, table.to_markdown())
 
 
 def read_lab(path: Path) -> Lab:
@@ -224,21 +226,6 @@ def _points(difference: Interval) -> str:
 def _history(run: Run) -> Sequence[dict[str, str]]:
     with run.history.open(newline="") as file:
         return list(csv.DictReader(file))
-
-
-def split_page(page: Path) -> tuple[str, str]:
-    """Returns what stands before and behind the table's marks; SystemExit without them."""
-    before, _, rest = page.read_text().partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not end:
-        raise SystemExit(f"{page} has no marks {BEGIN} and {END} for the table.")
-    return before, after
-
-
-def write_between(page: Path, text: str) -> None:
-    """Replaces what stands between the marks of a page."""
-    before, after = split_page(page)
-    files.write_text(page, f"{before}{BEGIN}\n\n{text}\n{END}{after}")
 
 
 if __name__ == "__main__":

@@ -88,9 +88,16 @@ def test_a_lab_writes_its_table_and_goes_on_where_it_was(
     assert again == {"short-0"}
 
 
-def test_a_page_without_marks_is_left_alone(lab: ModuleType, tmp_path: Path) -> None:
-    page = tmp_path / "page.md"
+def test_a_page_without_marks_is_left_alone(
+    lab: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And nothing is trained for it."""
+    rows, page = tmp_path / "rows.toml", tmp_path / "page.md"
+    rows.write_text('recipe = "quickstart"\nseeds = [0]\n[[rows]]\nname = "short"\noptions = []\n')
     page.write_text("nothing here")
+    arguments = ["lab", str(rows), "--data", "sample", "--out", str(tmp_path / "out")]
+    monkeypatch.setattr("sys.argv", [*arguments, "--page", str(page)])
     with pytest.raises(SystemExit, match="no marks"):
-        lab.write_between(page, "a table")
+        lab.main()
     assert page.read_text() == "nothing here"
+    assert not (tmp_path / "out").exists()

@@ -60,7 +60,7 @@ def bench(
 
     Example: `fer-edge bench runs/mine --data fer2013.csv --gate "int8.agreement>=0.98"`
     """
-    from fer_edge import files, report
+    from fer_edge import files, page, report
     from fer_edge.bench import Timer, run_bench
     from fer_edge.gates import check_gates, check_names, parse_gates, raise_missed
     from fer_edge.plan import make_plan, record_scores
@@ -85,7 +85,8 @@ def bench(
     if record:
         record_scores(done, plan)
     if markdown:
-        files.write_text(markdown, report.bench_markdown(done, sys.argv[1:]))
+        text = report.bench_markdown(done, sys.argv[1:])
+        files.write_text(markdown, page.keep_parts(markdown, text))
     if as_json:
         report.print_text(done.to_json())
     else:

@@ -1,5 +1,6 @@
 """`fer-edge verify`: the same answers on every runtime."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -14,6 +15,10 @@ def verify(
     ],
     *,
     out: OutFile = None,
+    markdown: Annotated[
+        Path | None,
+        typer.Option(help="Write the table into this page as well, in place of the model's last."),
+    ] = None,
     force: Force = False,
     as_json: Json = False,
 ) -> None:
@@ -26,6 +31,7 @@ def verify(
     """
     from fer_edge import files, report, show_models
     from fer_edge.catalog import find_model
+    from fer_edge.page import write_part
     from fer_edge.verify import raise_differing
     from fer_edge.verify import verify as verify_model
 
@@ -37,6 +43,10 @@ def verify(
         done = verify_model(found, progress=progress)
     if target:
         files.write_text(target, done.to_json())
+    if markdown:
+        write_part(
+            markdown, f"verify {done.model}", show_models.verification_markdown(done, sys.argv[1:])
+        )
     if as_json:
         report.print_text(done.to_json())
     else:

@@ -10,6 +10,7 @@ from fer_edge.runs import Run
 
 SHIPPED = Path(__file__).resolve().parent / "models"
 FLOAT_NETWORK = "float.keras"
+GRAPH_MODEL = "model.json"
 BOARDS = ("aarch64", "armv7l", "armv6l")  # as Linux names the processors of small boards
 TFLITE_VARIANTS = ("float32", "float16", "dynamic", "int8")
 
@@ -133,6 +134,31 @@ def find_tflite(name: str, variant: str) -> ModelFile:
             f"{name} is no .tflite file. Make one of it with: fer-edge export {name} --int8"
         )
     return model.files[0]
+
+
+def find_graph_model(name: str, variant: str) -> Path | None:
+    """Returns the `model.json` of a TF.js model that `name` stands for; None where it is another.
+
+    Args:
+        name: That file, the folder that it is in, or with the variant `tfjs` a run or an export.
+        variant: What was asked for.
+
+    Raises:
+        ModelFormatError: `tfjs` was asked for, and the model has none.
+    """
+    path = Path(name)
+    if path.name == GRAPH_MODEL and path.is_file():
+        return path
+    if (path / GRAPH_MODEL).is_file():
+        return path / GRAPH_MODEL
+    if variant != "tfjs":
+        return None
+    for folder in (Run(path).export, path):
+        if (found := folder / "tfjs" / GRAPH_MODEL).is_file():
+            return found
+    raise ModelFormatError(
+        f"{name} has no TF.js model. Make it with: fer-edge export {name} --tfjs"
+    )
 
 
 def find_source(name: str) -> Model:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from fer_edge.contract import INPUT_SHAPE, OUTPUT_SCALE
+from fer_edge.contract import INPUT_SHAPE, OUTPUT_SCALE, RGB_INPUT_SHAPE
 from fer_edge.errors import MissingExtraError, ModelFormatError
 
 FILE_IDENTIFIER = b"TFL3"
@@ -20,6 +20,11 @@ DTYPES = (
     *("complex64", "int8"),
 )
 CONVOLUTIONS = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
+# TensorFlow's own, as TF.js keeps them.
+TF_CONVOLUTIONS = ("Conv2D", "_FusedConv2D")
+TF_DEPTHWISE = ("DepthwiseConv2dNative", "FusedDepthwiseConv2dNative")
+TF_DENSE = ("MatMul", "_FusedMatMul")
+TF_KERNELS = TF_CONVOLUTIONS + TF_DEPTHWISE + TF_DENSE
 
 
 @dataclass(frozen=True)
@@ -82,7 +87,7 @@ class Operator:
     @property
     def weights(self) -> Tensor | None:
         """The kernel of a convolution or dense layer; None for another operator."""
-        return self.inputs[1] if self.name in CONVOLUTIONS else None
+        return self.inputs[1] if self.name in CONVOLUTIONS + TF_KERNELS else None
 
 
 @dataclass(frozen=True)
@@ -115,7 +120,7 @@ class Graph:
         constants = {
             tensor.name: math.prod(tensor.shape)
             for operator in self.operators
-            if operator.name in CONVOLUTIONS
+            if operator.name in CONVOLUTIONS + TF_KERNELS
             for tensor in operator.inputs[1:]
             if tensor.is_constant or tensor.name in stored
         }
@@ -129,18 +134,23 @@ class Graph:
             if any(t.dtype.startswith("float") for t in (*operator.inputs, *operator.outputs))
         ]
 
-    def contract_faults(self) -> list[str]:
+    def contract_faults(
+        self, input_shapes: Sequence[tuple[int, ...]] = (INPUT_SHAPE,)
+    ) -> list[str]:
         """Returns in what it differs from what every client of this project expects.
 
         One uint8 face in, at scale 1 where the graph is quantized; probabilities out, float32, or
         uint8 in steps of 1/256 and then integer throughout.
+
+        Args:
+            input_shapes: What the face may be: gray; an Android asset takes RGB.
         """
         if len(self.inputs) != 1 or len(self.outputs) != 1:
             found = f"found {len(self.inputs)} and {len(self.outputs)}"
             return [f"expected one input and one output, {found}"]
         [image], [answer] = self.inputs, self.outputs
         faults = []
-        if (image.shape, image.dtype) != (INPUT_SHAPE, "uint8"):
+        if image.shape not in input_shapes or image.dtype != "uint8":
             faults.append(
                 f"expected the input uint8 {INPUT_SHAPE}, found {image.dtype} {image.shape}"
             )
@@ -199,7 +209,7 @@ def inspect_model(content: bytes, name: str) -> Inspection:
         graph.n_parameters,
         graph.macs,
         tuple(graph.not_integer()),
-        tuple(graph.contract_faults()),
+        tuple(graph.contract_faults((INPUT_SHAPE, RGB_INPUT_SHAPE))),
     )
 
 

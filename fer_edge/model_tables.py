@@ -121,7 +121,7 @@ def _kernel(operator: Operator) -> str:
 
 
 def _shape(tensor: Tensor) -> str:
-    return " × ".join(map(str, tensor.shape)) or "scalar"
+    return " × ".join("?" if side < 0 else str(side) for side in tensor.shape) or "scalar"
 
 
 def _meaning(quantization: Quantization | None) -> str:

@@ -14,7 +14,17 @@ PACKAGE = ROOT / "fer_edge"
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("fer_edge", "errors", "files", "page", "lookahead", "metrics", "quiet", "confidence"),
     ("contract", "script_environment"),
-    ("data", "faces", "images", "video", "inspect", "plots", "runtime", "converter"),
+    (
+        "data",
+        "faces",
+        "images",
+        "video",
+        "inspect",
+        "inspect_tfjs",
+        "plots",
+        "runtime",
+        "converter",
+    ),
     ("keras_network", "classics", "batch_norm", "half", "model", "recipe"),
     (
         "layerwise",

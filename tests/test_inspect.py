@@ -39,6 +39,13 @@ def test_the_shipped_model_is_explained() -> None:
     assert "not integer: nothing contract: holds" in text
 
 
+def test_an_android_asset_keeps_the_contract() -> None:
+    done = inspect(Path(__file__).parents[1] / "android_assets" / "fer_edge.tflite")
+    assert done.exit_code == 0
+    assert "1 × 48 × 48 × 3" in done.stdout
+    assert "contract: holds" in done.stdout
+
+
 def test_its_json_adds_up() -> None:
     document = json.loads(inspect(SMALL, "--json").stdout)
     assert (document["schema_version"], document["kind"]) == (1, "inspect")

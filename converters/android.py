@@ -85,6 +85,11 @@ def add_luminance(content: bytes) -> bytes:
     bias.buffer = _add_buffer(model, np.zeros(1, np.int32))
     first = len(graph.tensors)
     graph.tensors += [as_int8, luma, bias]
+    if schema.BuiltinOperator.CONV_2D not in codes:
+        code = schema.BuiltinOperator.CONV_2D
+        model.operatorCodes.append(schema.OperatorCodeT(deprecatedBuiltinCode=code, version=3))
+        model.operatorCodes[-1].builtinCode = code
+        codes.append(code)
     to_gray = schema.OperatorT(
         opcodeIndex=codes.index(schema.BuiltinOperator.CONV_2D),
         inputs=np.array([first, first + 1, first + 2], np.int32),

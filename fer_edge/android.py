@@ -8,14 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_edge.contract import INPUT_SHAPE
+from fer_edge.contract import ANDROID_ASSET, INPUT_SHAPE
 from fer_edge.converter import run_converter
 from fer_edge.data.sample import sample_dataset
 from fer_edge.errors import ConversionError, MissingProgramError
 from fer_edge.runtime import Interpreter
 
 FOLDER = "android"
-ASSET = "fer_edge.tflite"
 LABELS = "labels.txt"
 
 
@@ -39,9 +38,9 @@ def write_android(
     (out / LABELS).write_text("".join(f"{emotion}\n" for emotion in emotions), "utf-8")
     arguments = ["--int8", str(folder / "int8.tflite"), "--labels", str(out / LABELS)]
     answer = run_converter(
-        "android", [*arguments, "--name", name, "--out", str(out / ASSET)], say=say
+        "android", [*arguments, f"--name={name}", "--out", str(out / ANDROID_ASSET)], say=say
     )
-    check_asset((out / ASSET).read_bytes(), (folder / "int8.tflite").read_bytes())
+    check_asset((out / ANDROID_ASSET).read_bytes(), (folder / "int8.tflite").read_bytes())
     (out / "README.md").write_text(_readme(name, emotions), "utf-8")
     return {"program": "android.py", **answer["versions"]}
 
@@ -63,12 +62,15 @@ def as_rgb(faces: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.repeat(faces[..., None], 3, axis=-1)
 
 
-def classify_with_mediapipe(asset: bytes, faces: NDArray[np.uint8]) -> NDArray[np.float32]:
+def classify_with_mediapipe(
+    asset: bytes, faces: NDArray[np.uint8], say: Callable[[str], None]
+) -> NDArray[np.float32]:
     """Returns (n, k) probabilities of an asset by MediaPipe Tasks' ImageClassifier.
 
     Args:
         asset: Its bytes.
         faces: RGB, uint8 (n, h, w, 3).
+        say: Told what is downloaded, the first time.
 
     Raises:
         EnvironmentNotMadeError: MediaPipe could not be installed.
@@ -77,11 +79,12 @@ def classify_with_mediapipe(asset: bytes, faces: NDArray[np.uint8]) -> NDArray[n
     """
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        (folder / ASSET).write_bytes(asset)
+        (folder / ANDROID_ASSET).write_bytes(asset)
         np.save(folder / "faces.npy", faces)
-        arguments = ["--model", str(folder / ASSET), "--faces", str(folder / "faces.npy")]
+        arguments = ["--model", str(folder / ANDROID_ASSET), "--faces", str(folder / "faces.npy")]
         try:
-            run_converter("mediapipe_answers", [*arguments, "--out", str(folder / "answers.npy")])
+            arguments += ["--out", str(folder / "answers.npy")]
+            run_converter("mediapipe_answers", arguments, say=say)
         except ConversionError as exc:
             if "cannot open shared object file" in str(exc):
                 raise MissingProgramError(
@@ -97,7 +100,7 @@ def _readme(name: str, emotions: Sequence[str]) -> str:
     side = INPUT_SHAPE[1]
     return f"""# {name} for Android
 
-`{ASSET}` takes RGB, uint8, 1 × {side} × {side} × 3, 0–255 as a bitmap has it, and answers
+`{ANDROID_ASSET}` takes RGB, uint8, 1 × {side} × {side} × 3, 0–255 as a bitmap has it, and answers
 {len(emotions)} probabilities, uint8 in steps of 1/256: {", ".join(emotions)}. Nothing has to be
 normalised, and the labels are inside. Put it into `app/src/main/assets`. Its first operator makes
 gray of RGB; behind it stands `int8.tflite` as it is: a gray face gets the same bits from both.
@@ -113,7 +116,7 @@ region of interest of a larger one.
 val classifier = ImageClassifier.createFromOptions(
     context,
     ImageClassifier.ImageClassifierOptions.builder()
-        .setBaseOptions(BaseOptions.builder().setModelAssetPath("{ASSET}").build())
+        .setBaseOptions(BaseOptions.builder().setModelAssetPath("{ANDROID_ASSET}").build())
         .setRunningMode(RunningMode.IMAGE)
         .build(),
 )
@@ -131,7 +134,7 @@ println("${{best.categoryName()}} ${{best.score()}}")
 ```kotlin
 // build.gradle.kts: implementation("com.google.ai.edge.litert:litert:1.4.0")
 val labels = context.assets.open("{LABELS}").bufferedReader().readLines()
-val model = context.assets.open("{ASSET}").use {{ it.readBytes() }}
+val model = context.assets.open("{ANDROID_ASSET}").use {{ it.readBytes() }}
 val interpreter = Interpreter(
     ByteBuffer.allocateDirect(model.size).order(ByteOrder.nativeOrder()).apply {{ put(model) }},
 )

@@ -21,8 +21,9 @@ EMOTIONS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 INPUT_SHAPE = (1, 48, 48, 1)
 """One gray face, batch first, channel last; uint8, 0-255. Scaling happens inside the graph."""
 
+ANDROID_ASSET = "fer_edge.tflite"
 RGB_INPUT_SHAPE = (1, 48, 48, 3)
-"""Of the Android asset, whose first operator makes gray of it."""
+"""Of the Android asset alone, whose first operator makes gray of it."""
 
 OUTPUT_SCALE = 1 / 256
 """Of the int8 file's uint8 probabilities; their zero point is 0."""
@@ -224,10 +225,11 @@ def _check(manifest: Manifest, path: Path) -> None:
     for name, artifact in manifest.files.items():
         if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts or not name:
             raise ModelFormatError(f"{path}: expected names inside its folder, found {name!r}.")
-        if artifact.input and artifact.input.shape not in (INPUT_SHAPE, RGB_INPUT_SHAPE):
+        is_for_android = PurePosixPath(name).name == ANDROID_ASSET
+        shape = RGB_INPUT_SHAPE if is_for_android else INPUT_SHAPE
+        if artifact.input and artifact.input.shape != shape:
             raise ModelFormatError(
-                f"{path}: expected {name} to take {INPUT_SHAPE} or {RGB_INPUT_SHAPE}, found "
-                f"{artifact.input.shape}."
+                f"{path}: expected {name} to take {shape}, found {artifact.input.shape}."
             )
         if artifact.output and artifact.output.shape != (1, len(emotions)):
             raise ModelFormatError(

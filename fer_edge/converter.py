@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import signal
 import subprocess
 import tempfile
 from collections.abc import Sequence
@@ -47,7 +48,8 @@ def run_program(
     """Runs any program with a PEP 723 block as `run_converter` does one of ours."""
     python = python_for(program, say)
     done = _run(python, program, arguments)
-    if done.returncode > 0 and mend(program, python, say):
+    is_stopped = done.returncode in (-signal.SIGKILL, -signal.SIGTERM)
+    if done.returncode and not is_stopped and mend(program, python, say):
         done = _run(python, program, arguments)
     if done.returncode:
         raise ConversionError(_last_words(program.stem, done.returncode, done.stderr))
@@ -66,7 +68,8 @@ def _run(python: Path, program: Path, arguments: Sequence[str]) -> subprocess.Co
             return subprocess.run(
                 [str(python), str(program), *arguments],
                 capture_output=True,
-                text=True,
+                encoding="utf-8",
+                errors="replace",
                 timeout=TIMEOUT_S,
                 env={**environment, "TMPDIR": scratch},
                 check=False,
@@ -80,7 +83,7 @@ def _last_words(name: str, returncode: int, stderr: str) -> str:
     if returncode < 0:
         return (
             f"The {name} converter was killed (signal {-returncode}) before it finished; "
-            "nothing was written. Signal 9 is often a lack of memory. Run the export again."
+            "nothing was written. Signal 9 is often a lack of memory. Run it again."
         )
     operator = re.search(r"\bop(?:erator|code)?:? '?([A-Z][A-Z0-9_]{2,})", stderr)
     named = f" It stumbled over the operator {operator[1]}." if operator else ""

@@ -1,28 +1,24 @@
 """The runtimes that a model can run on: what each is compared with, and how far it may be off."""
 
-import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_edge.android import as_rgb, classify_with_mediapipe, write_android
+from fer_edge.android import as_rgb, classify_with_mediapipe
 from fer_edge.arm64 import classify_on_arm64
 from fer_edge.browser import Engine, classify_in_browser
-from fer_edge.catalog import Model
-from fer_edge.contract import MANIFEST_NAME, Manifest
-from fer_edge.errors import ConversionError, FerEdgeError, MissingProgramError
-from fer_edge.export import Export, export_model
+from fer_edge.errors import FerEdgeError
 from fer_edge.keras_network import load_network, logits_of
+from fer_edge.material import GraphModel, Material, Say
 from fer_edge.metrics import softmax
 from fer_edge.runtime import Interpreter, Kernels
-from fer_edge.targets import ANDROID_ASSET, TFJS_FOLDER
 
-FLOAT32 = "float32.tflite"
-NO_NETWORK = "The model comes without its float network."
+TFJS_ENGINES: Mapping[str, Engine] = {"WASM": "tfjs-wasm", "CPU": "tfjs-cpu"}
 
+T = TypeVar("T")
 Answer = Callable[[NDArray[np.uint8]], NDArray[np.floating]]
 
 
@@ -59,90 +55,26 @@ class Runtime:
     answer: Answer
 
 
-@dataclass(frozen=True)
-class Material:
-    """A model's files.
+def find_runtimes(material: Material, say: Say) -> list[Runtime]:
+    """Returns the runtimes that could run a model's files, each behind what it is compared with.
 
-    Attributes:
-        network: The float network's path; None where there is none.
-        float32: Of its conversion; None likewise.
-        int8: Of the full-integer model.
-        tfjs: `model.json` and its shards by name; why not where they could not be made.
-        android: The Android asset, or why not likewise.
+    Args:
+        material: The files.
+        say: Told what is downloaded for a runtime.
     """
-
-    network: Path | None
-    float32: bytes | None
-    int8: bytes
-    tfjs: Mapping[str, bytes] | FerEdgeError
-    android: bytes | FerEdgeError
-
-
-def collect(model: Model) -> Material:
-    """Returns a model's files; what its export lacks is made of what it has, for this once.
-
-    Raises:
-        ModelFormatError: It has no int8 file, or a file is not what its manifest says.
-    """
-    file = model.file("int8")
-    int8, folder = file.read_bytes(), file.path.parent
-    model.check_network()
-    asset = _android_asset(model, int8, folder)
-    if model.network is None:
-        return Material(None, None, int8, MissingProgramError(NO_NETWORK), asset)
-    has = {file.variant: file for file in model.files}
-    graph = _graph_model(folder, model.manifest) if model.manifest else {}
-    if "float32" in has and graph:
-        return Material(model.network, has["float32"].read_bytes(), int8, graph, asset)
-    float32, made = _make(model)
-    return Material(model.network, float32, int8, graph or made, asset)
-
-
-def _android_asset(model: Model, int8: bytes, folder: Path) -> bytes | ConversionError:
-    """Returns the Android asset of an export, or one that is made of its int8 file."""
-    if model.manifest and ANDROID_ASSET in model.manifest.files:
-        return model.manifest.read_file(folder, ANDROID_ASSET)
-    n_classes = Interpreter(int8).output.shape[1]
-    emotions = model.manifest.emotions if model.manifest else tuple(map(str, range(n_classes)))
-    with tempfile.TemporaryDirectory() as scratch:
-        (Path(scratch) / "int8.tflite").write_bytes(int8)
-        try:
-            write_android(Path(scratch), model.name, emotions, lambda _text: None)
-        except ConversionError as exc:
-            return exc
-        return (Path(scratch) / ANDROID_ASSET).read_bytes()
-
-
-def _graph_model(folder: Path, manifest: Manifest) -> dict[str, bytes]:
-    """Returns the TF.js files of an export, by name; none where it has none."""
-    names = manifest.part(TFJS_FOLDER).files
-    return {name: manifest.read_file(folder, f"{TFJS_FOLDER}/{name}") for name in names}
-
-
-def _make(model: Model) -> tuple[bytes, dict[str, bytes] | ConversionError]:
-    """Returns a float32 model and a graph model, or why the second cannot be had."""
-    with tempfile.TemporaryDirectory() as scratch:
-        folder = Path(scratch) / "made"
-        wanted = Export(("tfjs",), tfjs_weights="float32")
-        try:
-            export_model(model, wanted, folder=folder)
-        except ConversionError as exc:
-            export_model(model, Export(()), folder=folder)
-            return (folder / FLOAT32).read_bytes(), exc
-        files = [p for p in (folder / TFJS_FOLDER).iterdir() if p.name != MANIFEST_NAME]
-        return (folder / FLOAT32).read_bytes(), {p.name: p.read_bytes() for p in files}
-
-
-def find_runtimes(material: Material) -> list[Runtime]:
-    """Returns the runtimes that could run a model's files, each behind what it is compared with."""
-    same = "the same arithmetic in float32, in another order"
-    other = Allowed(1e-4, 1e-3, same)
+    same = Allowed(1e-4, 1e-3, "the same arithmetic in float32, in another order")
+    half = Allowed(0.01, 0.02, "weights rounded to half precision")
+    weights = material.tfjs.weights if isinstance(material.tfjs, GraphModel) else "float32"
+    in_tfjs = same if weights == "float32" else half
     builds = Allowed(2 / 256, 2 / 256, "another build of XNNPACK, which may round by a step")
+    xnnpack = "int8, LiteRT XNNPACK"
     return [
         Runtime("Keras", "", Allowed(0, 0, ""), _keras(material)),
-        Runtime("float32, LiteRT", "Keras", other, _float32(material)),
-        Runtime("float32, TF.js WASM in Chromium", "Keras", other, _tfjs("tfjs-wasm", material)),
-        Runtime("float32, TF.js CPU in Chromium", "Keras", other, _tfjs("tfjs-cpu", material)),
+        Runtime("float32, LiteRT", "Keras", same, _float32(material)),
+        *(
+            Runtime(f"{weights}, TF.js {name} in Chromium", "Keras", in_tfjs, answer)
+            for name, answer in _tfjs(material).items()
+        ),
         Runtime(
             "int8, LiteRT reference kernels",
             "Keras",
@@ -150,37 +82,30 @@ def find_runtimes(material: Material) -> list[Runtime]:
             _int8("reference", material),
         ),
         Runtime(
-            "int8, LiteRT XNNPACK",
+            xnnpack,
             "int8, LiteRT reference kernels",
             Allowed(24 / 256, 16 / 256, "XNNPACK rounds each layer otherwise"),
             _int8("xnnpack", material),
         ),
-        Runtime(
-            "int8, LiteRT.js in Chromium", "int8, LiteRT XNNPACK", builds, _litert_js(material)
-        ),
-        Runtime(
-            "int8, LiteRT XNNPACK on ARM, emulated",
-            "int8, LiteRT XNNPACK",
-            builds,
-            lambda images: classify_on_arm64(material.int8, images[..., None], "xnnpack"),
-        ),
-        Runtime(
-            "int8 for Android, MediaPipe Tasks", "int8, LiteRT XNNPACK", builds, _android(material)
-        ),
+        Runtime("int8, LiteRT.js in Chromium", xnnpack, builds, _litert_js(material)),
+        Runtime("int8, LiteRT XNNPACK on ARM, emulated", xnnpack, builds, _arm64(material)),
+        Runtime("int8 for Android, MediaPipe Tasks", xnnpack, builds, _android(material, say)),
     ]
 
 
-def _keras(material: Material) -> Answer:
-    def answer(images: NDArray[np.uint8]) -> NDArray[np.floating]:
-        if material.network is None:
-            raise MissingProgramError(NO_NETWORK)
-        return softmax(logits_of(load_network(material.network), images))
+def _given(file: T | FerEdgeError) -> T:
+    """Returns a file, or raises why there is none."""
+    if isinstance(file, FerEdgeError):
+        raise file
+    return file
 
-    return answer
+
+def _keras(material: Material) -> Answer:
+    return lambda images: softmax(logits_of(load_network(_given(material.network)), images))
 
 
 def _float32(material: Material) -> Answer:
-    return lambda images: Interpreter(material.float32 or b"").probabilities(images[..., None])
+    return lambda images: Interpreter(_given(material.float32)).probabilities(images[..., None])
 
 
 def _int8(kernels: Kernels, material: Material) -> Answer:
@@ -189,23 +114,22 @@ def _int8(kernels: Kernels, material: Material) -> Answer:
     )
 
 
-def _tfjs(engine: Engine, material: Material) -> Answer:
-    def answer(images: NDArray[np.uint8]) -> NDArray[np.floating]:
-        if isinstance(material.tfjs, FerEdgeError):
-            raise material.tfjs
-        return classify_in_browser(engine, material.tfjs, images)
+def _tfjs(material: Material) -> dict[str, Answer]:
+    """Returns what answers on each of TF.js's backends, by its name."""
 
-    return answer
+    def on(engine: Engine) -> Answer:
+        return lambda images: classify_in_browser(engine, _given(material.tfjs).files, images)
+
+    return {name: on(engine) for name, engine in TFJS_ENGINES.items()}
 
 
 def _litert_js(material: Material) -> Answer:
     return lambda images: classify_in_browser("litert", {"model.tflite": material.int8}, images)
 
 
-def _android(material: Material) -> Answer:
-    def answer(images: NDArray[np.uint8]) -> NDArray[np.floating]:
-        if isinstance(material.android, FerEdgeError):
-            raise material.android
-        return classify_with_mediapipe(material.android, as_rgb(images))
+def _arm64(material: Material) -> Answer:
+    return lambda images: classify_on_arm64(material.int8, images[..., None], "xnnpack")
 
-    return answer
+
+def _android(material: Material, say: Say) -> Answer:
+    return lambda images: classify_with_mediapipe(_given(material.android), as_rgb(images), say)

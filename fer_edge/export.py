@@ -6,8 +6,8 @@ Everything is made in a temporary folder and moved into place when all of it is 
 """
 
 import shutil
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,7 @@ from fer_edge.errors import ConfigError, ConversionError, OutputError
 from fer_edge.keras_network import load_network
 from fer_edge.quantization import (
     Agreement,
+    Int8Record,
     Rounding,
     check_contract,
     measure_int8,
@@ -42,7 +43,7 @@ from fer_edge.runs import training_provenance
 from fer_edge.runtime import Interpreter, runtime_version
 from fer_edge.sensitivity import Sensitivity, compare
 from fer_edge.targets import (
-    ANDROID_ASSET,
+    ANDROID_FILE,
     WITH_MANIFEST,
     TfjsWeights,
     convert_for_targets,
@@ -85,6 +86,12 @@ class Export:
         """Whether something of it is the int8 model or made of it."""
         return bool(OF_INT8 & set(self.variants))
 
+    @property
+    def takes_int8_as_it_is(self) -> bool:
+        """Whether an int8 file that a model comes with will do: nothing is asked of its making."""
+        asked = (self.seed, self.calibration_size, self.rounding, self.analyze)
+        return self.takes_int8 and asked == (0, CALIBRATION_SIZE, "calibrated", False)
+
 
 @dataclass(frozen=True)
 class Exported:
@@ -124,7 +131,8 @@ def export_model(
         model: With a float network.
         export: What to make of it.
         data: Where the labels, the calibration images and the faces that int8's confidence is
-            measured on come from; a run knows its own.
+            measured on come from; a run knows its own, and a shipped or exported model's int8
+            file is taken as it is.
         folder: Where the files and the manifest go; a run's own `export` by default.
         force: Replace an existing export.
         say: Told what happens.
@@ -141,7 +149,7 @@ def export_model(
     folder = folder or (model.run.export if model.run else Path("exports") / model.name)
     _refuse_folder(folder, force=force)
     network = load_network(model.network)
-    reused = _int8_of(model) if export.takes_int8 and "int8" not in export.variants else b""
+    reused = _int8_of(model) if data is None and export.takes_int8_as_it_is else b""
     needed = export if export.takes_int8 and not reused else None
     emotions, calibration, validation = _labels_and_samples(model, needed, data)
     if network.output_shape[1] != len(emotions):
@@ -165,13 +173,15 @@ def export_model(
             write_analysis(target, sensitivity)
         converted = convert_tflite(networks, export.variants, calibration, target, say)
         if reused and model.manifest:
+            say(f"taking the int8 file that comes with {model.name}")
             (target / INT8_FILE).write_bytes(reused)
-            int8 = _Int8.of(model.manifest)
+            int8 = Int8Record.of(model.manifest)
         elif calibration:
             agreement, confidence = measure_int8(target, calibration, validation, say)
-            int8 = _Int8(calibration.provenance, confidence, export.rounding, agreement)
+            rounding = {"int8_rounding": export.rounding}
+            int8 = Int8Record(calibration.provenance, confidence, rounding, agreement)
         else:
-            int8 = _Int8()
+            int8 = Int8Record()
         converted |= convert_for_targets(
             deployed,
             export.variants,
@@ -192,7 +202,7 @@ def export_model(
             converter={
                 "fer_edge": __version__,
                 "runtime": runtime_version(),
-                **({"int8_rounding": int8.rounding} if int8.rounding else {}),
+                **int8.converter,
                 **converted,
             },
             confidence=int8.confidence,
@@ -203,21 +213,6 @@ def export_model(
                 write_manifest(target / part, manifest.part(part))
     named = str(model.run.folder if model.run else folder)
     return Exported(folder, named, manifest, error, len(faces), int8.agreement, sensitivity)
-
-
-@dataclass(frozen=True)
-class _Int8:
-    """What is known of an int8 file, as the manifest keeps it; empty where there is none."""
-
-    calibration: Mapping[str, Any] = field(default_factory=dict)
-    confidence: Mapping[str, Any] = field(default_factory=dict)
-    rounding: str = ""
-    agreement: Agreement | None = None
-
-    @classmethod
-    def of(cls, manifest: Manifest) -> "_Int8":
-        rounding = str(manifest.converter.get("int8_rounding", ""))
-        return cls(manifest.calibration, manifest.confidence, rounding)
 
 
 def _int8_of(model: Model) -> bytes:
@@ -292,7 +287,7 @@ def _training(model: Model) -> dict[str, Any]:
 def _describe_files(folder: Path, n_classes: int) -> dict[str, Artifact]:
     """Checks every file against the contract, and returns their manifest entries."""
     entries = {}
-    opened = {f"{variant}.tflite": variant for variant in TFLITE_VARIANTS} | {ANDROID_ASSET: ""}
+    opened = {f"{variant}.tflite": variant for variant in TFLITE_VARIANTS} | {ANDROID_FILE: ""}
     for name, variant in opened.items():
         path = folder / name
         if not path.is_file():

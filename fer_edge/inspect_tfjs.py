@@ -4,6 +4,7 @@ Reads `model.json` and the lengths of its shards; runs nothing. Source of the la
 GraphDef as JSON, and TF.js's weights manifest.
 """
 
+import graphlib
 import hashlib
 import json
 import math
@@ -27,6 +28,9 @@ from fer_edge.inspect import (
 
 TOPOLOGY = "model.json"
 MAX_TOPOLOGY_BYTES = 64 * 1024 * 1024
+DAMAGE = (
+    *(KeyError, TypeError, ValueError, AttributeError, IndexError, ArithmeticError, RecursionError),
+)
 UNKNOWN = (-1,)  # of a shape that this file does not say and we do not work out
 
 _BYTES = {"float32": 4, "int32": 4, "float16": 2, "uint16": 2, "uint8": 1, "bool": 1}
@@ -51,9 +55,9 @@ def inspect_tfjs(path: Path) -> Inspection:
         expected = sum(math.prod(spec["shape"]) * _size(spec) for spec in weights)
         constants = {spec["name"]: _weight(spec) for spec in weights}
         graph = _graph(topology, constants)
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as exc:
+    except DAMAGE as exc:
         raise ModelFormatError(
-            f"{path} is no TF.js graph model, or a damaged one ({exc!r}). Export it again."
+            f"{path} is no TF.js graph model, or a damaged one ({exc!r:.200}). Export it again."
         ) from exc
     found = sum(map(len, shards))
     if found != expected:
@@ -84,11 +88,13 @@ def _read(path: Path) -> tuple[dict[str, Any], list[bytes]]:
         names = [name for group in topology["weightsManifest"] for name in group["paths"]]
         if odd := [name for name in names if Path(name).name != name]:
             raise ModelFormatError(f"{path}: expected shards beside it, found {odd[0]!r}.")
+        if len(set(names)) < len(names):
+            raise ModelFormatError(f"{path}: expected each shard once, found one twice.")
         shards = [(folder / name).read_bytes() for name in names]
     except OSError as exc:
         raise ModelFormatError(f"Cannot read {exc.filename}: {exc.strerror}.") from exc
-    except (KeyError, TypeError, ValueError, RecursionError) as exc:
-        raise ModelFormatError(f"{path} is no TF.js graph model ({exc!r}).") from exc
+    except DAMAGE as exc:
+        raise ModelFormatError(f"{path} is no TF.js graph model ({exc!r:.200}).") from exc
     if has_manifest(folder):
         manifest = read_manifest(folder)
         for name in (path.name, *names):
@@ -103,32 +109,37 @@ def _size(spec: Mapping[str, Any]) -> int:
 
 def _weight(spec: Mapping[str, Any]) -> Tensor:
     stored = spec.get("quantization", {})
-    scale = stored.get("scale")
-    meaning = None if scale is None else Quantization((float(scale),), (0,), 0)
+    meaning = None
+    if "scale" in stored:
+        scale = float(stored["scale"])
+        meaning = Quantization((scale,), (round(-float(stored["min"]) / scale),), 0)
     dtype = str(stored.get("dtype", spec["dtype"]))
-    shape = tuple(map(int, spec["shape"]))
-    return Tensor(str(spec["name"]), shape, dtype, is_constant=True, quantization=meaning)
+    shape = tuple(_side(side) for side in spec["shape"])
+    return Tensor(_plain(spec["name"]), shape, dtype, is_constant=True, quantization=meaning)
 
 
 def _graph(topology: Mapping[str, Any], constants: Mapping[str, Tensor]) -> Graph:
     """Returns the graph; shapes are worked out from its input on where operators are known."""
-    nodes = topology["modelTopology"]["node"]
+    nodes = {n["name"]: n for n in topology["modelTopology"]["node"] if n["op"] != "Const"}
+    before = {
+        name: [source for source in map(_source, node.get("input", ())) if source not in constants]
+        for name, node in nodes.items()
+    }
     made: dict[str, Tensor] = dict(constants)
     operators = []
-    waiting = [node for node in nodes if node["op"] != "Const"]
-    while ready := [n for n in waiting if all(_source(i) in made for i in n.get("input", ()))]:
-        for node in ready:
-            inputs = tuple(made[_source(name)] for name in node.get("input", ()))
-            output = Tensor(node["name"], _shape(node, inputs), "float32", is_constant=False)
-            made[node["name"]] = output
-            if node["op"] not in ("Placeholder", "Identity"):
-                macs = _macs(node["op"], inputs, output)
-                operators.append(Operator(node["op"], inputs, (output,), macs))
-        waiting = [node for node in waiting if node not in ready]
-    if waiting:
-        raise ValueError(f"{waiting[0]['name']} has inputs that nothing makes")
+    for name in graphlib.TopologicalSorter(before).static_order():  # a cycle is a ValueError
+        if name not in nodes:
+            raise ValueError(f"nothing makes {name!r}")
+        node = nodes[name]
+        inputs = tuple(made[_source(source)] for source in node.get("input", ()))
+        output = Tensor(_plain(name), _shape(node, inputs), "float32", is_constant=False)
+        made[name] = output
+        if node["op"] not in ("Placeholder", "Identity"):
+            macs = _macs(node["op"], inputs, output)
+            operators.append(Operator(_plain(node["op"]), inputs, (output,), macs))
+    signature = topology.get("signature") or topology["userDefinedMetadata"]["signature"]
     edges = {
-        edge: tuple(_edge(entry) for entry in topology["signature"][edge].values())
+        edge: tuple(_edge(entry) for entry in signature[edge].values())
         for edge in ("inputs", "outputs")
     }
     return Graph(tuple(operators), edges["inputs"], edges["outputs"])
@@ -142,11 +153,23 @@ def _source(name: str) -> str:
 def _edge(entry: Mapping[str, Any]) -> Tensor:
     shape = _dims(entry["tensorShape"])
     dtype = _DTYPES.get(entry["dtype"], entry["dtype"])
-    return Tensor(entry["name"], shape, dtype, is_constant=False, is_open=-1 in shape)
+    return Tensor(_plain(entry["name"]), shape, dtype, is_constant=False, is_open=-1 in shape)
 
 
 def _dims(shape: Mapping[str, Any]) -> tuple[int, ...]:
-    return tuple(int(dim["size"]) for dim in shape.get("dim", ()))
+    return tuple(_side(dim["size"]) for dim in shape.get("dim", ()))
+
+
+def _side(value: Any) -> int:
+    """Returns one side of a shape; -1 is an open one."""
+    if (side := int(value)) < -1:
+        raise ValueError(f"a side of {side}")
+    return side
+
+
+def _plain(text: str) -> str:
+    """Returns a text that a terminal only prints."""
+    return text if text.isprintable() else text.encode("unicode_escape").decode("ascii")
 
 
 def _shape(node: Mapping[str, Any], inputs: Sequence[Tensor]) -> tuple[int, ...]:
@@ -163,11 +186,13 @@ def _shape(node: Mapping[str, Any], inputs: Sequence[Tensor]) -> tuple[int, ...]
         return (first[0], inputs[1].shape[1])
     if op == "Mean" and len(first) == 4:
         return (first[0], first[3])
-    if op in TF_CONVOLUTIONS + TF_DEPTHWISE:
+    padding = _PADDINGS.get(attributes.get("padding", {}).get("s"))
+    if op in TF_CONVOLUTIONS + TF_DEPTHWISE and padding:
         kernel = inputs[1].shape  # (h, w, in, out), or (h, w, channels, multiplier)
-        stride = int(attributes["strides"]["list"]["i"][1])
+        if (stride := int(attributes["strides"]["list"]["i"][1])) < 1:
+            raise ValueError(f"a stride of {stride}")
         lost = {"SAME": (0, 0), "VALID": (kernel[0] - 1, kernel[1] - 1)}
-        margins = lost[_PADDINGS[attributes["padding"]["s"]]]
+        margins = lost[padding]
         sides = (-(-(side - m) // stride) for side, m in zip(first[1:3], margins, strict=True))
         channels = kernel[3] if op in TF_CONVOLUTIONS else kernel[2] * kernel[3]
         return (first[0], *sides, channels)
@@ -179,7 +204,8 @@ def _macs(op: str, inputs: Sequence[Tensor], output: Tensor) -> int:
         return 0
     kernel = inputs[1].shape
     summed = {4: 3 if op in TF_CONVOLUTIONS else 2, 2: 1}[len(kernel)]
-    return math.prod(output.shape) * math.prod(kernel[:summed])
+    one_image = output.shape[1:]  # a batch may be open
+    return math.prod(one_image) * math.prod(kernel[:summed])
 
 
 def _contract_faults(graph: Graph) -> list[str]:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from fer_edge import files
 from fer_edge.catalog import ModelFile, find_model
+from fer_edge.contract import INPUT_SHAPE
 from fer_edge.errors import DataError, ModelFormatError, OutputError
 from fer_edge.faces import Detector, make_detector
 from fer_edge.images import encode_image, find_images, read_image
@@ -95,6 +96,11 @@ def open_predictor(model: str, detector: str) -> Predictor:
         raise ModelFormatError(
             f"{file.path} takes {interpreter.input} and answers {interpreter.output}; its manifest "
             f"says {described.input} and {described.output}. Export it again."
+        )
+    if interpreter.input.shape != INPUT_SHAPE:
+        raise ModelFormatError(
+            f"Expected a model that takes {INPUT_SHAPE}, found {interpreter.input.shape} in "
+            f"{file.path}. What is for Android stays there: use the int8.tflite beside it."
         )
     manifest = file.manifest
     return Predictor(manifest.emotions, make_detector(detector), interpreter, manifest.unsure_below)

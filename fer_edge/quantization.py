@@ -2,8 +2,8 @@
 
 import csv
 import dataclasses
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from fer_edge import plots
 from fer_edge.calibration import Calibration, check_agreement
 from fer_edge.confidence import describe_confidence
+from fer_edge.contract import Manifest
 from fer_edge.data.split import Split
 from fer_edge.equalize import equalize
 from fer_edge.errors import ConversionError
@@ -112,6 +113,29 @@ def check_contract(content: bytes, variant: str, n_classes: int) -> None:
         faults.append(f"expected the output (1, {n_classes}), found {found}")
     if faults:
         raise ConversionError(f"The {variant} model breaks the contract: {'; '.join(faults)}.")
+
+
+@dataclass(frozen=True)
+class Int8Record:
+    """What is known of an int8 file, as a manifest keeps it; empty where there is no such file.
+
+    Attributes:
+        calibration: What its ranges were measured on.
+        confidence: What its answers are worth.
+        converter: How it was made.
+        agreement: With float; None where nobody measured.
+    """
+
+    calibration: Mapping[str, Any] = field(default_factory=dict)
+    confidence: Mapping[str, Any] = field(default_factory=dict)
+    converter: Mapping[str, Any] = field(default_factory=dict)
+    agreement: Agreement | None = None
+
+    @classmethod
+    def of(cls, manifest: Manifest) -> "Int8Record":
+        """Returns what the manifest says that a file came with; its converter under `int8`."""
+        made_by = manifest.converter.get("int8", manifest.converter)
+        return cls(manifest.calibration, manifest.confidence, {"int8": dict(made_by)})
 
 
 def measure_int8(

@@ -10,9 +10,10 @@ import shutil
 import subprocess
 import sys
 import tomllib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
+from types import MappingProxyType
 
 from fer_edge.errors import EnvironmentNotMadeError
 
@@ -22,6 +23,7 @@ TIMEOUT_S = 1800
 NO_SPACE = ("No space left on device", "Disk quota exceeded", "not enough space on the disk")
 NO_NETWORK = ("network was disabled", "connectivity is disabled", "error sending request")
 UNTRUSTED = "invalid peer certificate"
+SYSTEM_CERTIFICATES = {"UV_SYSTEM_CERTS": "1", "UV_NATIVE_TLS": "1"}  # its name today and before
 _PEP723 = re.compile(r"^# /// script\n(?P<body>(?:#.*\n)+?)# ///$", re.MULTILINE)
 
 
@@ -106,9 +108,10 @@ def find_damage(python: Path) -> Path | None:
 
 
 def _install(program: Path, *options: str) -> None:
-    done = _uv("sync", *options, "--script", str(program))
+    sync = ("sync", *options, "--script", str(program))
+    done = _uv(*sync)
     if UNTRUSTED in done.stderr:  # a network whose own authority only the system knows
-        done = _uv("sync", *options, "--system-certs", "--script", str(program))
+        done = _uv(*sync, settings=SYSTEM_CERTIFICATES)
     if done.returncode:
         raise EnvironmentNotMadeError(_what_to_do(program, done.stderr))
 
@@ -131,7 +134,9 @@ def _what_to_do(program: Path, stderr: str) -> str:
     return f"{what}. uv said:\n{said}"
 
 
-def _uv(*arguments: str) -> subprocess.CompletedProcess[str]:
+def _uv(
+    *arguments: str, settings: Mapping[str, str] = MappingProxyType({})
+) -> subprocess.CompletedProcess[str]:
     # A sitting PYTHONPATH would reach into the environment and bring the wrong packages.
     unwanted = ("PYTHONPATH", "VIRTUAL_ENV")
     environment = {k: v for k, v in os.environ.items() if k not in unwanted}
@@ -139,9 +144,10 @@ def _uv(*arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [find_uv(), *arguments],
             capture_output=True,
-            text=True,
+            encoding="utf-8",
+            errors="replace",
             timeout=TIMEOUT_S,
-            env=environment,
+            env={**environment, **settings},
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as exc:

@@ -9,6 +9,7 @@ import numpy as np
 
 from fer_edge import android
 from fer_edge.calibration import Calibration
+from fer_edge.contract import ANDROID_ASSET
 from fer_edge.converter import run_converter
 from fer_edge.mcu import write_mcu
 
@@ -17,7 +18,7 @@ TfjsWeights = Literal["float32", "float16"]
 DEPLOYED_NETWORK = "deployed.keras"
 TFJS_FOLDER = "tfjs"
 WITH_MANIFEST = (TFJS_FOLDER, android.FOLDER)  # what people take out of an export
-ANDROID_ASSET = f"{android.FOLDER}/{android.ASSET}"
+ANDROID_FILE = f"{android.FOLDER}/{ANDROID_ASSET}"
 BY_TFLITE = ("float16", "dynamic", "int8", "saved_model")  # beside float32, always
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_edge.catalog import Model
-from fer_edge.engines import Allowed, Runtime, collect, find_runtimes
+from fer_edge.engines import Allowed, Runtime, find_runtimes
 from fer_edge.errors import (
     ConversionError,
     EngineError,
@@ -25,6 +25,7 @@ from fer_edge.errors import (
     ModelFormatError,
 )
 from fer_edge.golden import Golden, golden_inputs
+from fer_edge.material import collect
 from fer_edge.metrics import Interval, agreement
 
 SCHEMA_VERSION = 1
@@ -97,7 +98,9 @@ def verify(
     """
     progress("preparing", 0.0)
     golden = golden_inputs()
-    verdicts = run_all(find_runtimes(collect(model)), golden, progress=progress)
+    material = collect(model, lambda text: progress(text, 0.0))
+    runtimes = find_runtimes(material, lambda text: progress(text, 1.0))
+    verdicts = run_all(runtimes, golden, progress=progress)
     return Verification(model.name, len(golden.images), verdicts)
 
 

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from fer_edge import android
 from fer_edge.catalog import SHIPPED
 from fer_edge.cli import app
-from fer_edge.contract import EMOTIONS, RGB_INPUT_SHAPE, read_manifest
+from fer_edge.contract import ANDROID_ASSET, EMOTIONS, RGB_INPUT_SHAPE, read_manifest
 from fer_edge.converter import run_converter
 from fer_edge.data.sources import load_dataset
 from fer_edge.errors import ConversionError
@@ -29,7 +29,7 @@ WEIGHTS = bytes([65, 127, 25])
 @pytest.fixture(scope="module")
 def asset() -> bytes:
     """What is in android_assets/, which `test_the_assets_are_of_the_shipped_model` looks after."""
-    return (ASSETS / android.ASSET).read_bytes()
+    return (ASSETS / ANDROID_ASSET).read_bytes()
 
 
 def test_the_assets_are_of_the_shipped_model(tmp_path: Path) -> None:
@@ -38,12 +38,12 @@ def test_the_assets_are_of_the_shipped_model(tmp_path: Path) -> None:
     emotions = read_manifest(SHIPPED / "small").emotions
     android.write_android(tmp_path, "small", emotions, lambda _text: None)
     manifest = read_manifest(ASSETS)
-    assert set(manifest.files) == {android.ASSET, android.LABELS, "README.md"}
+    assert set(manifest.files) == {ANDROID_ASSET, android.LABELS, "README.md"}
     for name in manifest.files:
         made = (tmp_path / android.FOLDER / name).read_bytes()
         assert manifest.read_file(ASSETS, name) == made, f"{name} is stale"
     assert manifest.emotions == emotions
-    described = manifest.files[android.ASSET]
+    described = manifest.files[ANDROID_ASSET]
     assert described.input is not None
     assert described.output is not None
     assert (described.input.shape, described.input.dtype) == (RGB_INPUT_SHAPE, "uint8")
@@ -115,10 +115,33 @@ def test_a_shipped_model_is_exported_without_its_training_data(tmp_path: Path) -
     manifest, shipped = read_manifest(out), read_manifest(SHIPPED / "small")
     assert manifest.calibration == shipped.calibration
     assert manifest.confidence == shipped.confidence
-    assert manifest.converter["int8_rounding"] == shipped.converter["int8_rounding"]
-    assert read_manifest(out / "android").files[android.ASSET].size_bytes == len(
+    assert manifest.converter["int8"] == shipped.converter
+    assert read_manifest(out / "android").files[ANDROID_ASSET].size_bytes == len(
         (out / "android" / "fer_edge.tflite").read_bytes()
     )
+
+
+@pytest.mark.parametrize("option", ["--rounding=nearest", "--seed=3", "--analyze"])
+def test_what_int8_is_made_of_needs_the_data(option: str, tmp_path: Path) -> None:
+    arguments = ["export", "small", "--int8", "--android", option, "--out", str(tmp_path / "out")]
+    done = CliRunner().invoke(app, arguments)
+    assert done.exit_code == 1
+    assert "Pass the data that it was trained on with --data" in " ".join(done.output.split())
+
+
+def test_other_data_than_it_was_trained_on_are_refused(tmp_path: Path) -> None:
+    arguments = ["export", "small", "--android", "--data", "sample", "--out", str(tmp_path / "out")]
+    done = CliRunner().invoke(app, arguments)
+    assert done.exit_code == 1
+    assert "was trained on other data" in " ".join(done.output.split())
+
+
+def test_predict_refuses_the_asset(tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "face.png"), golden_inputs().images[0])
+    arguments = ["predict", str(tmp_path / "face.png"), "--detector", "none", "--model"]
+    done = CliRunner().invoke(app, [*arguments, str(ASSETS / ANDROID_ASSET)])
+    assert done.exit_code == 1
+    assert "use the int8.tflite" in " ".join(done.output.split())
 
 
 def in_mediapipe(asset: bytes, faces: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -126,7 +149,7 @@ def in_mediapipe(asset: bytes, faces: NDArray[np.uint8]) -> NDArray[np.float32]:
     libraries = subprocess.run(["ldconfig", "-p"], capture_output=True, text=True, check=False)
     if "libEGL.so.1" not in libraries.stdout or "libGLESv2.so.2" not in libraries.stdout:
         pytest.skip("libEGL or libGLESv2 is not installed (Debian: libegl1, libgles2)")
-    return android.classify_with_mediapipe(asset, faces)
+    return android.classify_with_mediapipe(asset, faces, lambda _text: None)
 
 
 @pytest.mark.network
@@ -151,7 +174,7 @@ def test_mediapipe_reads_the_labels_of_any_model(exported: Run, tmp_path: Path) 
     emotions = ("böse", "a b", "c", "d", "e", "f", "g")
     (tmp_path / "int8.tflite").write_bytes((exported.export / "int8.tflite").read_bytes())
     android.write_android(tmp_path, "mine & yours", emotions, lambda _text: None)
-    asset = (tmp_path / android.FOLDER / android.ASSET).read_bytes()
+    asset = (tmp_path / android.FOLDER / ANDROID_ASSET).read_bytes()
     faces = golden_inputs().images[:20]
     found = in_mediapipe(asset, android.as_rgb(faces))  # in the order of the labels inside
     expected = Interpreter((tmp_path / "int8.tflite").read_bytes()).probabilities(faces[..., None])

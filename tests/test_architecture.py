@@ -59,6 +59,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "candidates",
         "coldstart",
         "export",
+        "material",
         "predict",
         "predictor",
     ),

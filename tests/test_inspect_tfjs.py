@@ -62,6 +62,7 @@ def graph_model() -> dict[str, Any]:
 
 
 N_WEIGHTS = 36 + 72 + 40 + 35
+N_MACS = 24 * 24 * 4 * 9 + 22 * 22 * 8 * 9 + 22 * 22 * 5 * 8 + 7 * 5
 
 
 def write(folder: Path, model: dict[str, Any], n_bytes: int = 2 * N_WEIGHTS + 8) -> Path:
@@ -113,6 +114,7 @@ def test_its_table_names_weights_and_what_is_unknown(tmp_path: Path) -> None:
 
 def open_batch(model: dict[str, Any]) -> None:
     model["signature"]["inputs"]["x"]["tensorShape"]["dim"][0]["size"] = "-1"
+    model["modelTopology"]["node"][1]["attr"]["shape"]["shape"]["dim"][0]["size"] = "-1"
 
 
 def uint8_input(model: dict[str, Any]) -> None:
@@ -143,6 +145,7 @@ def test_what_breaks_the_contract_is_said(
     done = inspect(write(tmp_path, model))
     assert done.exit_code == 0, done.output
     assert fault in " ".join(done.stdout.split())
+    assert f"{N_MACS:,} MACs" in " ".join(done.stdout.split())
 
 
 def no_weights(model: dict[str, Any]) -> None:
@@ -151,6 +154,22 @@ def no_weights(model: dict[str, Any]) -> None:
 
 def an_input_from_nowhere(model: dict[str, Any]) -> None:
     model["modelTopology"]["node"][2]["input"][0] = "nowhere"
+
+
+def a_circle(model: dict[str, Any]) -> None:
+    model["modelTopology"]["node"][2]["input"][0] = "c"
+
+
+def a_stride_of_nothing(model: dict[str, Any]) -> None:
+    model["modelTopology"]["node"][2]["attr"]["strides"]["list"]["i"][1] = "0"
+
+
+def an_endless_side(model: dict[str, Any]) -> None:
+    model["weightsManifest"][0]["weights"][0]["shape"][0] = float("inf")
+
+
+def a_shard_twice(model: dict[str, Any]) -> None:
+    model["weightsManifest"][0]["paths"] *= 2
 
 
 def a_shard_elsewhere(model: dict[str, Any]) -> None:
@@ -165,7 +184,11 @@ def an_absent_shard(model: dict[str, Any]) -> None:
     ("change", "said"),
     [
         (no_weights, "no TF.js graph model"),
-        (an_input_from_nowhere, "has inputs that nothing makes"),
+        (an_input_from_nowhere, "nothing makes 'nowhere'"),
+        (a_circle, "CycleError"),
+        (a_stride_of_nothing, "a stride of 0"),
+        (an_endless_side, "no TF.js graph model"),
+        (a_shard_twice, "each shard once"),
         (a_shard_elsewhere, "expected shards beside it"),
         (an_absent_shard, "Cannot read"),
     ],
@@ -185,6 +208,24 @@ def test_a_shard_that_is_cut_short_is_an_error(tmp_path: Path) -> None:
     assert f"expected {2 * N_WEIGHTS + 8} bytes of weights, found 100" in " ".join(
         done.output.split()
     )
+
+
+def test_older_and_stranger_models_are_read(tmp_path: Path) -> None:
+    """The signature further in, padding by numbers, uint8 weights, a name that moves a cursor."""
+    model = graph_model()
+    model["userDefinedMetadata"] = {"signature": model.pop("signature")}
+    nodes = model["modelTopology"]["node"]
+    nodes[2]["attr"]["padding"]["s"] = base64.b64encode(b"EXPLICIT").decode()
+    nodes[6]["op"] = "\x1b[31mMean"
+    stored = model["weightsManifest"][0]["weights"][0]["quantization"]
+    stored |= {"dtype": "uint8", "scale": 0.5, "min": -64.0}
+    folder = write(tmp_path, model, n_bytes=2 * N_WEIGHTS + 8 - 36)
+    done = inspect(folder, "--json")
+    assert done.exit_code == 0, done.output
+    first = json.loads(done.stdout)["model"]["graph"]["operators"][0]
+    assert first["outputs"][0]["shape"] == [-1]
+    assert first["inputs"][1]["quantization"] == {"scales": [0.5], "zero_points": [128], "axis": 0}
+    assert "\x1b" not in inspect(folder).stdout
 
 
 def test_a_model_without_tfjs_says_how_to_make_it() -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from fer_edge.errors import OutputError
-from fer_edge.page import has_part, keep_parts, write_part
+from fer_edge.page import check_page, has_part, keep_parts, write_part
 
 PAGE = """# Page
 
@@ -53,6 +53,27 @@ def test_a_new_text_keeps_the_parts_of_the_old_one(page: Path, tmp_path: Path) -
 def test_one_mark_alone_is_an_error_and_nothing_is_written(page: Path, mark: str) -> None:
     page.write_text(PAGE.replace(mark, ""))
     before = page.read_text()
-    with pytest.raises(OutputError, match="one mark of 'one' alone"):
+    with pytest.raises(OutputError, match="marks of the part 'one'"):
         write_part(page, "one", "new")
     assert page.read_text() == before
+
+
+@pytest.mark.parametrize("text", [PAGE + PAGE, PAGE.replace("one: end", "one: begin")])
+def test_a_part_twice_is_an_error(page: Path, text: str) -> None:
+    page.write_text(text)
+    with pytest.raises(OutputError, match=r"(2 and 2|2 and 0) times"):
+        write_part(page, "one", "new")
+
+
+def test_any_name_is_found_again(page: Path) -> None:
+    for text in ("first", "second"):
+        write_part(page, "verify a > b", text)
+    assert page.read_text().count("a > b: begin") == 1
+    assert "first" not in page.read_text()
+
+
+def test_what_is_no_page_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "latin.md").write_bytes(b"caf\xe9")
+    for page in (tmp_path, tmp_path / "latin.md"):
+        with pytest.raises(OutputError, match="no page of UTF-8 text"):
+            check_page(page, "one")

@@ -13,24 +13,29 @@ from typer.testing import CliRunner
 
 from fer_edge.catalog import find_model
 from fer_edge.cli import app
-from fer_edge.engines import Allowed, Answer, Material, Runtime, collect, find_runtimes
+from fer_edge.engines import Allowed, Answer, Runtime, find_runtimes
 from fer_edge.errors import (
     ConversionError,
     EngineError,
     EnvironmentNotMadeError,
-    FerEdgeError,
     GateError,
     MissingProgramError,
 )
 from fer_edge.golden import golden_inputs
 from fer_edge.keras_network import load_network
+from fer_edge.material import GraphModel, Material, collect
 from fer_edge.runs import Run
+from fer_edge.targets import TfjsWeights
 from fer_edge.verify import Verification, compare, raise_differing, run_all
 
 ALLOWED = Allowed(0.15, 0.05, "made up")
 REFERENCE = np.array([[0.5, 0.3, 0.2], [0.4, 0.38, 0.22]])
 NAMES = ("sure", "close")
 ABSENT = MissingProgramError("not made for this test")
+
+
+def quiet(_text: str) -> None:
+    pass
 
 
 def runtime(answer: Any = None) -> Runtime:
@@ -114,13 +119,24 @@ def test_a_graph_model_that_could_not_be_made_says_why(
 ) -> None:
     """A network that does not convert is a failure; a converter that cannot be had is not."""
     without = dataclasses.replace(material, tfjs=kind("the converter's words"))
-    runtimes = [r for r in find_runtimes(without) if r.name == "Keras" or "TF.js" in r.name]
+    runtimes = [r for r in find_runtimes(without, quiet) if r.name == "Keras" or "TF.js" in r.name]
     keras, *in_browser = run_all(runtimes, golden_inputs())
     assert keras.passed
     assert len(in_browser) == 2
     for verdict in in_browser:
         told = verdict.not_run if kind is EnvironmentNotMadeError else verdict.failed
         assert told == "the converter's words"
+
+
+def test_an_exported_graph_is_allowed_what_its_weights_lost(material: Material) -> None:
+    expected: dict[TfjsWeights, float] = {"float32": 1e-4, "float16": 0.01}
+    for weights, allowed in expected.items():
+        given = dataclasses.replace(material, tfjs=GraphModel({}, weights))
+        in_browser = [r for r in find_runtimes(given, quiet) if "TF.js" in r.name]
+        assert [r.name for r in in_browser] == [
+            f"{weights}, TF.js {name} in Chromium" for name in ("WASM", "CPU")
+        ]
+        assert {r.allowed.difference for r in in_browser} == {allowed}
 
 
 def golden_of_two() -> Any:
@@ -139,7 +155,9 @@ def material(exported: Run) -> Material:
 def here(material: Material) -> list[Runtime]:
     """Returns the runtimes that need no other program."""
     elsewhere = ("Chromium", "MediaPipe", "emulated")
-    return [r for r in find_runtimes(material) if not any(name in r.name for name in elsewhere)]
+    return [
+        r for r in find_runtimes(material, quiet) if not any(name in r.name for name in elsewhere)
+    ]
 
 
 def test_the_runtimes_here_agree(material: Material) -> None:
@@ -150,7 +168,8 @@ def test_the_runtimes_here_agree(material: Material) -> None:
 
 def changed(material: Material, change: Callable[[Any], None], folder: Path) -> Material:
     """Returns files whose float network is another than the one that they were made of."""
-    network = load_network(material.network or Path())
+    assert isinstance(material.network, Path)
+    network = load_network(material.network)
     change(network)
     network.save(folder / "changed.keras")
     return Material(folder / "changed.keras", material.float32, material.int8, ABSENT, ABSENT)
@@ -212,9 +231,11 @@ def test_a_changed_byte_of_int8_is_caught(material: Material) -> None:
 def test_the_whole_command(exported: Run, tmp_path: Path) -> None:
     """Every runtime that this machine has; the graph model, which is missing, is made for it."""
     assert not (exported.export / "tfjs").exists()
-    tfjs = collect(find_model(str(exported.folder))).tfjs
-    assert not isinstance(tfjs, FerEdgeError), str(tfjs)
-    assert "model.json" in tfjs
+    said: list[str] = []
+    tfjs = collect(find_model(str(exported.folder)), said.append).tfjs
+    assert isinstance(tfjs, GraphModel), str(tfjs)
+    assert "model.json" in tfjs.files
+    assert any("TF.js" in text for text in said)
     out = tmp_path / "verify.json"
     done = CliRunner().invoke(app, ["verify", str(exported.folder), "--out", str(out)])
     assert done.exit_code == 0, done.output

@@ -31,7 +31,7 @@ def verify(
     """
     from fer_edge import files, report, show_models
     from fer_edge.catalog import find_model
-    from fer_edge.page import write_part
+    from fer_edge.page import check_page, write_part
     from fer_edge.verify import raise_differing
     from fer_edge.verify import verify as verify_model
 
@@ -39,14 +39,15 @@ def verify(
     target: Path | None = out or (found.run.folder / "verify.json" if found.run else None)
     if target:
         files.refuse_existing(target, force=force)
+    part = f"verify {found.name}"
+    if markdown:
+        check_page(markdown, part)
     with report.progress() as progress:
         done = verify_model(found, progress=progress)
     if target:
         files.write_text(target, done.to_json())
     if markdown:
-        write_part(
-            markdown, f"verify {done.model}", show_models.verification_markdown(done, sys.argv[1:])
-        )
+        write_part(markdown, part, show_models.verification_markdown(done, sys.argv[1:]))
     if as_json:
         report.print_text(done.to_json())
     else:

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-README, BENCHMARKS = ROOT / "README.md", ROOT / "docs" / "BENCHMARKS.md"
+README = ROOT / "README.md"
+BENCHMARKS = sorted((ROOT / "docs").glob("BENCHMARKS*.md"))
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *ROOT.glob("*/README.md")])
 
 
@@ -29,8 +30,27 @@ def test_links_lead_to_files(document: Path) -> None:
         assert (document.parent / target).exists(), target
 
 
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_lead_to_headings(document: Path) -> None:
+    for target, anchor in re.findall(r"\]\((?!https?:)([^)#]*\.md|)#([^)]+)", document.read_text()):
+        page = document.parent / target if target else document
+        headings = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
+        anchors = [re.sub(r"[^\w -]", "", h.lower()).replace(" ", "-") for h in headings]
+        assert anchor in anchors, f"{target}#{anchor}"
+
+
+def test_the_benchmarks_are_of_the_shipped_files() -> None:
+    from fer_edge.catalog import SHIPPED, shipped_names
+    from fer_edge.contract import read_manifest
+
+    benchmarks = "".join(page.read_text() for page in BENCHMARKS)
+    for name in shipped_names():
+        assert f"`{read_manifest(SHIPPED / name).files['int8.tflite'].sha256}`" in benchmarks, name
+
+
 def test_the_readmes_figures_stand_in_the_benchmark_document() -> None:
-    readme, benchmarks = README.read_text(), BENCHMARKS.read_text()
+    readme = README.read_text()
+    benchmarks = "".join(page.read_text() for page in BENCHMARKS)
     intervals = re.findall(r"\d+\.\d \(\d+\.\d–\d+\.\d\)", readme)
     assert len(intervals) >= 8
     for figure in intervals:

@@ -158,8 +158,10 @@ def test_an_operator_that_a_board_lacks_is_named() -> None:
 
 
 def test_a_board_runs_int8() -> None:
-    with pytest.raises(ConfigError, match="int8"):
-        Export(("mcu",))
+    assert Export(("mcu",)).takes_int8
+    assert not Export(("tfjs",)).takes_int8
+    with pytest.raises(ConfigError, match="Add --int8"):
+        Export(("mcu",), analyze=True)
 
 
 def test_export_leaves_the_sources(run: Run, tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ from typing import Any
 import flatbuffers
 import numpy as np
 from tensorflow.lite.python import schema_py_generated as schema
-from tflite import share_vectors
+from tflite import pack
 
 # BT.601's luma, (0.299, 0.587, 0.114), as what int8 holds exactly and what sums to 1.
 LUMA, LUMA_SUM = (65, 127, 25), 217
@@ -46,25 +46,26 @@ LABELS = "labels.txt"
 def main() -> int:
     """Converts, and prints what was written with which versions, as one line of JSON."""
     options = _parse_options()
-    labels = options.labels.read_text("utf-8").splitlines()
-    content = add_metadata(add_luminance(options.int8.read_bytes()), options.name, labels)
-    options.out.write_bytes(pack_labels(content, labels))
+    content, labels = options.int8.read_bytes(), options.labels.read_text("utf-8")
+    model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(content, 0))
+    add_luminance(model)
+    add_metadata(model, options.name, labels.splitlines())
+    options.out.write_bytes(pack_labels(pack(model, len(content)), labels))
     versions = {name: importlib.metadata.version(name) for name in ("tensorflow", "flatbuffers")}
     print(json.dumps({"written": [options.out.name], "versions": versions}))
     return 0
 
 
-def add_luminance(content: bytes) -> bytes:
-    """Returns an int8 model that takes RGB.
+def add_luminance(model: Any) -> None:
+    """Makes an int8 model take RGB.
 
     Args:
-        content: Of a model that takes uint8 (1, h, w, 1), one step a gray level, and whose first
-            operator makes int8 of it.
+        model: Takes uint8 (1, h, w, 1), one step a gray level, and its first operator makes int8
+            of it.
 
     Raises:
         ValueError: It begins otherwise.
     """
-    model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(content, 0))
     [graph] = model.subgraphs
     image, quantize = graph.tensors[graph.inputs[0]], graph.operators[0]
     gray = graph.tensors[quantize.outputs[0]]
@@ -101,23 +102,20 @@ def add_luminance(content: bytes) -> bytes:
     )
     quantize.outputs = np.array([first], np.int32)
     graph.operators.insert(1, to_gray)
-    return _pack(model)
 
 
-def add_metadata(content: bytes, name: str, labels: list[str]) -> bytes:
-    """Returns a model with TensorFlow Lite's metadata: what goes in, and what comes out."""
-    model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(content, 0))
+def add_metadata(model: Any, name: str, labels: list[str]) -> None:
+    """Gives a model TensorFlow Lite's metadata: what goes in, and what comes out."""
     entry = schema.MetadataT(name=METADATA.encode())
     entry.buffer = _add_buffer(model, np.frombuffer(describe(name, labels), np.uint8))
     model.metadata = [*(model.metadata or []), entry]
-    return _pack(model)
 
 
-def pack_labels(content: bytes, labels: list[str]) -> bytes:
+def pack_labels(content: bytes, labels: str) -> bytes:
     """Returns a model with its labels behind it, as a zip that readers of the model do not see."""
     file = io.BytesIO(content)
     with zipfile.ZipFile(file, "a", zipfile.ZIP_STORED) as packed:
-        packed.writestr(zipfile.ZipInfo(LABELS), "".join(f"{label}\n" for label in labels))
+        packed.writestr(zipfile.ZipInfo(LABELS), labels)
     return file.getvalue()
 
 
@@ -209,12 +207,6 @@ def _tensor(name: bytes, shape: Any, dtype: int, scale: float, zero_point: int) 
 def _add_buffer(model: Any, values: "np.ndarray[Any, Any]") -> int:
     model.buffers.append(schema.BufferT(data=np.frombuffer(values.tobytes(), np.uint8)))
     return len(model.buffers) - 1
-
-
-def _pack(model: Any) -> bytes:
-    builder = flatbuffers.Builder(1 << 20)
-    builder.Finish(model.Pack(builder), b"TFL3")
-    return share_vectors(bytes(builder.Output()))
 
 
 def _parse_options() -> argparse.Namespace:

@@ -113,8 +113,12 @@ def share_vectors(content: bytes) -> bytes:
     A quantized channel costs 28 bytes beside its weights, 16 of them zero points that are all 0: a
     tenth of a small file. Readers follow offsets, and need not know that some are the same.
     """
-    model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(content, 0))
-    builder = _SharingBuilder(len(content))
+    return pack(schema.ModelT.InitFromObj(schema.Model.GetRootAs(content, 0)), len(content))
+
+
+def pack(model: Any, size: int) -> bytes:
+    """Returns a model's bytes with equal vectors stored once; the size is a first guess."""
+    builder = _SharingBuilder(size)
     builder.Finish(model.Pack(builder), b"TFL3")
     return bytes(builder.Output())
 

@@ -1,7 +1,6 @@
 """Runs the stand-alone converter programs and reads what came back."""
 
 import json
-import os
 import re
 import signal
 import subprocess
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from fer_edge.errors import ConversionError
-from fer_edge.script_environment import Say, mend, python_for
+from fer_edge.script_environment import Say, mend, python_for, variables
 
 TIMEOUT_S = 1800
 
@@ -62,8 +61,6 @@ def run_program(
 
 def _run(python: Path, program: Path, arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
     with tempfile.TemporaryDirectory() as scratch:
-        # A sitting PYTHONPATH would reach into uv's environment and bring the wrong packages.
-        environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
         try:
             return subprocess.run(
                 [str(python), str(program), *arguments],
@@ -71,7 +68,7 @@ def _run(python: Path, program: Path, arguments: Sequence[str]) -> subprocess.Co
                 encoding="utf-8",
                 errors="replace",
                 timeout=TIMEOUT_S,
-                env={**environment, "TMPDIR": scratch},
+                env={**variables(), "TMPDIR": scratch},
                 check=False,
             )
         except (OSError, subprocess.TimeoutExpired) as exc:

@@ -89,8 +89,7 @@ class Export:
     @property
     def takes_int8_as_it_is(self) -> bool:
         """Whether an int8 file that a model comes with will do: nothing is asked of its making."""
-        asked = (self.seed, self.calibration_size, self.rounding, self.analyze)
-        return self.takes_int8 and asked == (0, CALIBRATION_SIZE, "calibrated", False)
+        return self.takes_int8 and self == Export(self.variants, tfjs_weights=self.tfjs_weights)
 
 
 @dataclass(frozen=True)

@@ -193,6 +193,20 @@ class Inspection:
     not_integer: tuple[str, ...]
     contract_faults: tuple[str, ...]
 
+    @classmethod
+    def of(cls, graph: Graph, name: str, content: bytes, faults: Sequence[str]) -> "Inspection":
+        """Returns what is known of the bytes that hold a graph."""
+        return cls(
+            name,
+            len(content),
+            hashlib.sha256(content).hexdigest(),
+            graph,
+            graph.n_parameters,
+            graph.macs,
+            tuple(graph.not_integer()),
+            tuple(faults),
+        )
+
 
 def inspect_model(content: bytes, name: str) -> Inspection:
     """Returns what is known of a `.tflite` file from its bytes.
@@ -201,16 +215,8 @@ def inspect_model(content: bytes, name: str) -> Inspection:
         ModelFormatError: As `read_graph`.
     """
     graph = read_graph(content)
-    return Inspection(
-        name,
-        len(content),
-        hashlib.sha256(content).hexdigest(),
-        graph,
-        graph.n_parameters,
-        graph.macs,
-        tuple(graph.not_integer()),
-        tuple(graph.contract_faults((INPUT_SHAPE, RGB_INPUT_SHAPE))),
-    )
+    faults = graph.contract_faults((INPUT_SHAPE, RGB_INPUT_SHAPE))
+    return Inspection.of(graph, name, content, faults)
 
 
 def read_graph(content: bytes) -> Graph:

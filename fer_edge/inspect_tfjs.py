@@ -5,7 +5,6 @@ GraphDef as JSON, and TF.js's weights manifest.
 """
 
 import graphlib
-import hashlib
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -66,16 +65,8 @@ def inspect_tfjs(path: Path) -> Inspection:
             "short or of another model; export it again."
         )
     content = path.read_bytes() + b"".join(shards)
-    return Inspection(
-        path.parent.name + "/" + path.name,
-        len(content),
-        hashlib.sha256(content).hexdigest(),
-        graph,
-        graph.n_parameters,
-        graph.macs,
-        tuple(graph.not_integer()),
-        tuple(_contract_faults(graph)),
-    )
+    name = f"{path.parent.name}/{path.name}"
+    return Inspection.of(graph, name, content, _contract_faults(graph))
 
 
 def _read(path: Path) -> tuple[dict[str, Any], list[bytes]]:

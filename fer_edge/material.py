@@ -75,14 +75,11 @@ def collect(model: Model, say: Say) -> Material:
         absent = MissingProgramError("The model comes without its float network.")
         return Material(absent, absent, int8, absent, android)
     has = {file.variant: file for file in model.files}
-    tfjs, float32 = _exported_graph(model), has.get("float32")
-    return Material(
-        network=model.network,
-        float32=float32.read_bytes() if float32 else _make_float32(model, say),
-        int8=int8,
-        tfjs=tfjs or _make_graph(model, say),
-        android=android,
-    )
+    tfjs = _exported_graph(model)
+    if tfjs and "float32" in has:
+        return Material(model.network, has["float32"].read_bytes(), int8, tfjs, android)
+    float32, made = _make(model, say)
+    return Material(model.network, float32, int8, tfjs or made, android)
 
 
 def _android_asset(model: Model, int8: bytes, say: Say) -> bytes | FerEdgeError:
@@ -110,22 +107,24 @@ def _exported_graph(model: Model) -> GraphModel | None:
     return GraphModel(files, model.manifest.converter["tfjs"]["weights"])
 
 
-def _make_float32(model: Model, say: Say) -> bytes | FerEdgeError:
+def _make(model: Model, say: Say) -> tuple[bytes | FerEdgeError, GraphModel | FerEdgeError]:
+    """Returns a float32 model and a TF.js one of the float network, of one export if it can be."""
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "made"
-        try:
-            export_model(model, Export(()), folder=folder, say=say)
-        except (ConversionError, MissingExtraError) as exc:
-            return exc
-        return (folder / FLOAT32).read_bytes()
+        graph = Export(("tfjs",), tfjs_weights="float32")
+        if (failed := _try_export(model, graph, folder, say)) is None:
+            files = [p for p in (folder / TFJS_FOLDER).iterdir() if p.name != MANIFEST_NAME]
+            made = GraphModel({path.name: path.read_bytes() for path in files}, "float32")
+            return (folder / FLOAT32).read_bytes(), made
+        if (alone := _try_export(model, Export(()), folder, say)) is None:
+            return (folder / FLOAT32).read_bytes(), failed
+        return alone, failed
 
 
-def _make_graph(model: Model, say: Say) -> GraphModel | FerEdgeError:
-    with tempfile.TemporaryDirectory() as scratch:
-        folder = Path(scratch) / "made"
-        try:
-            export_model(model, Export(("tfjs",), tfjs_weights="float32"), folder=folder, say=say)
-        except (ConversionError, MissingExtraError) as exc:
-            return exc
-        files = [p for p in (folder / TFJS_FOLDER).iterdir() if p.name != MANIFEST_NAME]
-        return GraphModel({path.name: path.read_bytes() for path in files}, "float32")
+def _try_export(model: Model, export: Export, folder: Path, say: Say) -> FerEdgeError | None:
+    """Exports a model; returns why not where that cannot be."""
+    try:
+        export_model(model, export, folder=folder, say=say)
+    except (ConversionError, MissingExtraError) as exc:
+        return exc
+    return None

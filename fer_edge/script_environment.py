@@ -134,12 +134,14 @@ def _what_to_do(program: Path, stderr: str) -> str:
     return f"{what}. uv said:\n{said}"
 
 
+def variables() -> dict[str, str]:
+    """Returns the environment variables without those that would reach into another Python."""
+    return {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "VIRTUAL_ENV")}
+
+
 def _uv(
     *arguments: str, settings: Mapping[str, str] = MappingProxyType({})
 ) -> subprocess.CompletedProcess[str]:
-    # A sitting PYTHONPATH would reach into the environment and bring the wrong packages.
-    unwanted = ("PYTHONPATH", "VIRTUAL_ENV")
-    environment = {k: v for k, v in os.environ.items() if k not in unwanted}
     try:
         return subprocess.run(
             [find_uv(), *arguments],
@@ -147,7 +149,7 @@ def _uv(
             encoding="utf-8",
             errors="replace",
             timeout=TIMEOUT_S,
-            env={**environment, **settings},
+            env={**variables(), **settings},
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as exc:

@@ -11,15 +11,15 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
+from http import HTTPStatus
 from typing import Any, Literal
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fer_edge.errors import EngineError, MissingProgramError
+from fer_edge.site import Handler, Server, Site, find_page
 
 Engine = Literal["tfjs-wasm", "tfjs-cpu", "litert"]
 
@@ -28,38 +28,21 @@ FLAGS = (
     *("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"),
     *("--no-first-run", "--disable-background-networking", "--disable-component-update"),
 )
-TYPES = {
-    ".html": "text/html",
-    ".js": "text/javascript",
-    ".json": "application/json",
-    ".wasm": "application/wasm",
-}
 TIMEOUT_S = 120.0
+PART = "verify"  # of the page; the addresses below are relative to it
 
 
 @dataclass
-class Site:
-    """What the server gives and takes.
+class Visit:
+    """What comes back from a page.
 
     Attributes:
-        page: Folder of the page; its files stand under the root.
-        files: More of them, by path without the first slash.
-        posted: What came in.
-        arrived: Set when it did.
+        posted: Its answers.
+        arrived: Set when they did.
     """
 
-    page: Path
-    files: Mapping[str, bytes]
     posted: bytes = b""
     arrived: threading.Event = field(default_factory=threading.Event)
-
-    def read(self, path: str) -> bytes | None:
-        """Returns a file, or None where there is none."""
-        if path in self.files:
-            return self.files[path]
-        file = (self.page / path).resolve()
-        is_of_page = file.is_file() and file.is_relative_to(self.page.resolve())
-        return file.read_bytes() if is_of_page else None
 
 
 def find_browser() -> str:
@@ -77,21 +60,6 @@ def find_browser() -> str:
     )
 
 
-def find_page() -> Path:
-    """Returns the folder of the built page: in the wheel, else in the checkout.
-
-    Raises:
-        MissingProgramError: It is not built.
-    """
-    package = Path(__file__).resolve().parent
-    for folder in (package / "_web" / "verify", package.parent / "web_demo" / "dist" / "verify"):
-        if (folder / "index.html").is_file():
-            return folder
-    raise MissingProgramError(
-        "The browser's page is not built. In web_demo: npm ci --ignore-scripts && npm run build"
-    )
-
-
 def classify_in_browser(
     engine: Engine, model: Mapping[str, bytes], faces: NDArray[np.uint8]
 ) -> NDArray[np.float64]:
@@ -106,34 +74,46 @@ def classify_in_browser(
         MissingProgramError: There is no browser, or no built page.
         EngineError: The engine refused the model, or did not answer in time.
     """
-    browser, page = find_browser(), find_page()
-    files = {f"model/{name}": content for name, content in model.items()}
-    site = Site(page, files | {"faces.bin": faces.tobytes()})
+    files = {f"{PART}/model/{name}": content for name, content in model.items()}
+    site = Site(find_page(PART), files | {f"{PART}/faces.bin": faces.tobytes()})
     entry = "model.tflite" if engine == "litert" else "model.json"
-    query = {
-        "engine": engine,
-        "model": f"model/{entry}",
-        "faces": "faces.bin",
-        "result": "result",
-    }
-    with _serving(site) as port:
-        _visit(browser, f"http://127.0.0.1:{port}/index.html?{urlencode(query)}", site)
-    return _answers(engine, site)
-
-
-def _answers(engine: Engine, site: Site) -> NDArray[np.float64]:
-    if not site.arrived.is_set():
-        raise EngineError(
-            f"{engine} in the browser did not answer within {TIMEOUT_S:.0f} s. Run it again on a "
-            "machine that does less."
-        )
-    outcome: dict[str, Any] = json.loads(site.posted)
-    if "error" in outcome:
-        raise EngineError(f"{engine} in the browser failed: {outcome['error'][:500]}")
+    query = {"engine": engine, "model": f"model/{entry}", "faces": "faces.bin"}
+    outcome = ask_page(site, f"{PART}/", query, f"{engine} in the browser")
     return np.array(outcome["answers"], np.float64)
 
 
-def _visit(browser: str, address: str, site: Site) -> None:
+def ask_page(
+    site: Site, path: str, query: Mapping[str, str], what: str, *, timeout_s: float = TIMEOUT_S
+) -> dict[str, Any]:
+    """Returns what a page posts back, once it was opened in a browser.
+
+    Args:
+        site: Is served on loopback.
+        path: Of the page in it.
+        query: For the page, which is told where to post as `result`.
+        what: Is asked, for messages.
+        timeout_s: How long the page may take.
+
+    Raises:
+        MissingProgramError: There is no browser.
+        EngineError: The page posted an error, or nothing in time.
+    """
+    browser, visit = find_browser(), Visit()
+    with _serving(site, visit) as port:
+        address = f"http://127.0.0.1:{port}/{path}?{urlencode({**query, 'result': 'result'})}"
+        _open(browser, address, visit, timeout_s)
+    if not visit.arrived.is_set():
+        raise EngineError(
+            f"{what} did not answer within {timeout_s:.0f} s. Run it again on a machine that does "
+            "less."
+        )
+    outcome: dict[str, Any] = json.loads(visit.posted)
+    if "error" in outcome:
+        raise EngineError(f"{what} failed: {outcome['error'][:500]}")
+    return outcome
+
+
+def _open(browser: str, address: str, visit: Visit, timeout_s: float) -> None:
     """Opens a page and waits for what it posts, or for the browser's end."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         command = [browser, *FLAGS, f"--user-data-dir={profile}", address]
@@ -141,40 +121,27 @@ def _visit(browser: str, address: str, site: Site) -> None:
             command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         ) as process:
             try:
-                site.arrived.wait(TIMEOUT_S)
+                visit.arrived.wait(timeout_s)
             finally:
                 process.terminate()
 
 
 @contextmanager
-def _serving(site: Site) -> Iterator[int]:
-    """Serves a site on loopback; yields its port."""
+def _serving(site: Site, visit: Visit) -> Iterator[int]:
+    """Serves a site on loopback, which may post; yields its port."""
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            path = urlsplit(self.path).path.removeprefix("/")
-            content = site.read(path)
-            self.send_response(404 if content is None else 200)
-            self.send_header(
-                "Content-Type", TYPES.get(Path(path).suffix, "application/octet-stream")
-            )
-            self.end_headers()
-            self.wfile.write(content or b"")
-
+    class TakingHandler(Handler):
         def do_POST(self) -> None:
-            site.posted = self.rfile.read(int(self.headers["Content-Length"]))
-            self.send_response(204)
+            visit.posted = self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(HTTPStatus.NO_CONTENT)
             self.end_headers()
-            site.arrived.set()
+            visit.arrived.set()
 
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = Server(site, "127.0.0.1", 0, TakingHandler)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
-        yield server.server_address[1]
+        yield server.server_port
     finally:
         server.shutdown()
         server.server_close()

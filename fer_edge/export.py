@@ -49,8 +49,9 @@ from fer_edge.targets import (
     convert_for_targets,
     convert_tflite,
 )
+from fer_edge.web import find_web_page, write_web
 
-OF_INT8 = {"int8", "mcu", "android"}
+OF_INT8 = {"int8", "mcu", "android", "web"}
 INT8_FILE = "int8.tflite"
 FOLD_FACES = 64  # that the folded network is compared on
 
@@ -60,8 +61,8 @@ class Export:
     """What to export.
 
     Attributes:
-        variants: Of `float16`, `dynamic`, `int8`, `saved_model`, `keras`, `tfjs`, `mcu` and
-            `android`; float32 always is.
+        variants: Of `float16`, `dynamic`, `int8`, `saved_model`, `keras`, `tfjs`, `mcu`,
+            `android` and `web`; float32 always is.
         seed: Of the calibration sample.
         calibration_size: Images in it.
         rounding: How int8's weights are rounded: `calibrated`, after their ranges are equalised,
@@ -138,6 +139,7 @@ def export_model(
 
     Raises:
         ConversionError: The network cannot become what was asked; nothing is left behind.
+        MissingProgramError: The page for `web` is not built.
         OutputError: The folder holds an export and not `force`, or cannot be written.
     """
     if model.network is None:
@@ -147,6 +149,7 @@ def export_model(
         )
     folder = folder or (model.run.export if model.run else Path("exports") / model.name)
     _refuse_folder(folder, force=force)
+    page = find_web_page() if "web" in export.variants else None
     network = load_network(model.network)
     reused = _int8_of(model) if data is None and export.takes_int8_as_it_is else b""
     needed = export if export.takes_int8 and not reused else None
@@ -204,12 +207,15 @@ def export_model(
                 **int8.converter,
                 **converted,
             },
+            scores=int8.scores,
             confidence=int8.confidence,
         )
         write_manifest(target, manifest)
         for part in WITH_MANIFEST:
             if (target / part).is_dir():
                 write_manifest(target / part, manifest.part(part))
+        if page:
+            write_web(page, target)
     named = str(model.run.folder if model.run else folder)
     return Exported(folder, named, manifest, error, len(faces), int8.agreement, sensitivity)
 

@@ -124,18 +124,21 @@ class Int8Record:
         confidence: What its answers are worth.
         converter: How it was made.
         agreement: With float; None where nobody measured.
+        scores: Of it and of the float network that it was made from.
     """
 
     calibration: Mapping[str, Any] = field(default_factory=dict)
     confidence: Mapping[str, Any] = field(default_factory=dict)
     converter: Mapping[str, Any] = field(default_factory=dict)
     agreement: Agreement | None = None
+    scores: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def of(cls, manifest: Manifest) -> "Int8Record":
         """Returns what the manifest says that a file came with; its converter under `int8`."""
         made_by = manifest.converter.get("int8", manifest.converter)
-        return cls(manifest.calibration, manifest.confidence, {"int8": dict(made_by)})
+        converter = {"int8": dict(made_by)}
+        return cls(manifest.calibration, manifest.confidence, converter, scores=manifest.scores)
 
 
 def measure_int8(

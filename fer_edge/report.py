@@ -21,7 +21,7 @@ from rich.progress import (
 )
 from rich.table import Table as RichTable
 
-from fer_edge import data_tables, tables
+from fer_edge import data_tables, tables, web
 from fer_edge.bench import Bench
 from fer_edge.data.clean import CleaningReport
 from fer_edge.data.sources import load_dataset
@@ -216,6 +216,8 @@ def show_export(done: Exported) -> None:
         share = done.agreement.share
         percent, of = tables.percent(share), f"{share.n} {done.agreement.images}"
         say(f"int8 has float's answer on {percent}% of {of}")
+    if (done.folder / web.FOLDER).is_dir():
+        say(f"The page: fer-edge demo --page {done.folder / web.FOLDER}")
     say(f"Next: fer-edge bench {done.model}")
 
 

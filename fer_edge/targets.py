@@ -74,7 +74,7 @@ def convert_for_targets(
 
     Args:
         network: Deployed.
-        variants: Of `tfjs`, `mcu` and `android`; others are left alone.
+        variants: Of `tfjs`, which `web` needs, `mcu` and `android`; others are left alone.
         name: Of the model.
         emotions: What its answers mean.
         target: The export's folder, with `int8.tflite` for the last two.
@@ -88,7 +88,7 @@ def convert_for_targets(
         ConversionError: A program failed, or a target lacks an operator.
     """
     converted: dict[str, Any] = {}
-    if "tfjs" in variants:
+    if {"tfjs", "web"} & set(variants):
         converted["tfjs"] = convert_tfjs(network, tfjs_weights, target, say)
     if "mcu" in variants:
         write_mcu(target, name, emotions)

@@ -12,7 +12,7 @@ PACKAGE = ROOT / "fer_edge"
 
 # Each module imports from its own layer or the ones before it; see DESIGN's dependency direction.
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("fer_edge", "errors", "files", "page", "lookahead", "metrics", "quiet", "confidence"),
+    ("fer_edge", "errors", "files", "page", "site", "lookahead", "metrics", "quiet", "confidence"),
     ("contract", "script_environment"),
     (
         "data",
@@ -49,6 +49,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "android",
         "arm64",
         "targets",
+        "web",
         "browser",
         "golden",
         "engines",

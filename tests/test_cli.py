@@ -25,6 +25,7 @@ COMMANDS = (
     "bench",
     "verify",
     "predict",
+    "demo",
     "inspect",
     "model",
     "data fetch",
@@ -85,6 +86,7 @@ def test_usage_errors_exit_2() -> None:
         (("bench", "absent"), "no model 'absent'"),
         (("bench", "absent", "--gate", "int8"), "Expected a gate such as"),
         (("predict", "absent.jpg"), "absent.jpg"),
+        (("demo", "--page", "absent"), "absent holds no index.html"),
         (("predict", "absent.jpg", "--detector", "mtcnn"), "Expected the detector haar"),
     ],
 )

@@ -10,10 +10,12 @@ import venv
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 
 from fer_edge.runs import Run
+from tests.pages import FILES, demo_process, files_of, write_page
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -66,6 +68,65 @@ def test_the_installed_wheel_exports(wheel: Path, exported: Run, tmp_path: Path)
     run_in(tmp_path, [sys.executable, "-m", "fer_edge", "export", "run", "--int8"], **paths)
     manifest = json.loads((tmp_path / "run/export/manifest.json").read_text())
     assert set(manifest["files"]) == {"float32.tflite", "int8.tflite"}
+
+
+def built(project: Path, what: str, into: Path) -> Path:
+    """Returns a distribution of a project: a `wheel`, an `sdist` or an `editable`."""
+    build = f"import sys, hatchling.build as b; print(b.build_{what}(sys.argv[1]))"
+    name = run_in(project, [sys.executable, "-c", build, str(into)]).splitlines()[-1]
+    return into / name
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """What a wheel is made of, without a built page."""
+    folder = tmp_path / "project"
+    for name in ("fer_edge", "converters"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", ".gitignore", "README.md", "LICENSE"):
+        shutil.copyfile(ROOT / name, folder / name)
+    return folder
+
+
+@pytest.mark.parametrize("by", ["checkout", "sdist"])
+def test_the_wheel_carries_the_built_page(by: str, project: Path, tmp_path: Path) -> None:
+    """From a checkout, and from a source distribution as `python -m build` makes one."""
+    page = write_page(project / "web_demo" / "dist")
+    (project / "web_demo" / "node_modules").mkdir()
+    (project / "web_demo" / "node_modules" / "a.js").write_text("")
+    if by == "sdist":
+        sdist = built(project, "sdist", tmp_path / "sdist")
+        shutil.unpack_archive(sdist, tmp_path / "unpacked", filter="data")
+        (project,) = (tmp_path / "unpacked").iterdir()
+        assert not (project / "web_demo" / "node_modules").exists()
+    with zipfile.ZipFile(built(project, "wheel", tmp_path / "wheel")) as archive:
+        archive.extractall(tmp_path / "site")
+    assert files_of(tmp_path / "site" / "fer_edge" / "_web") == files_of(page)
+    assert not (tmp_path / "site" / "web_demo").exists()
+    extra = {"PYTHONPATH": str(tmp_path / "site"), "PYTHONSAFEPATH": "1"}
+    with (
+        demo_process("--no-open", "--port", "0", cwd=tmp_path, extra=extra) as (_, address),
+        urlopen(f"{address}assets/index-1a.js", timeout=30) as answer,  # noqa: S310
+    ):
+        assert answer.read() == FILES["assets/index-1a.js"]
+
+
+def test_a_wheel_without_the_page_says_so(project: Path, tmp_path: Path) -> None:
+    with zipfile.ZipFile(built(project, "wheel", tmp_path / "wheel")) as archive:
+        archive.extractall(tmp_path / "site")
+    assert not (tmp_path / "site" / "fer_edge" / "_web").exists()
+    command = [sys.executable, "-m", "fer_edge", "demo", "--no-open", "--port", "0"]
+    paths = {"PYTHONPATH": str(tmp_path / "site"), "PYTHONSAFEPATH": "1"}
+    with pytest.raises(AssertionError, match="page is not built"):
+        run_in(tmp_path, command, **paths)
+
+
+def test_an_editable_install_has_the_checkouts_page(project: Path, tmp_path: Path) -> None:
+    write_page(project / "web_demo" / "dist")
+    with zipfile.ZipFile(built(project, "editable", tmp_path / "wheel")) as archive:
+        assert not [name for name in archive.namelist() if "_web" in name]
+        (path,) = (name for name in archive.namelist() if name.endswith(".pth"))
+        assert archive.read(path).decode().strip() == str(project)
 
 
 def test_constraints_hold_hashes_and_no_addresses() -> None:

@@ -13,7 +13,7 @@ import pytest
 from numpy.typing import NDArray
 from typer.testing import CliRunner
 
-from fer_edge.browser import Engine, classify_in_browser, find_browser, find_page
+from fer_edge.browser import Engine, classify_in_browser, find_browser
 from fer_edge.cli import app
 from fer_edge.contract import read_manifest
 from fer_edge.data.sample import sample_dataset
@@ -23,6 +23,7 @@ from fer_edge.keras_network import load_network, logits_of
 from fer_edge.metrics import softmax
 from fer_edge.runs import Run
 from fer_edge.runtime import Interpreter
+from fer_edge.site import find_page
 from fer_edge.targets import TfjsWeights, convert_tfjs
 
 pytestmark = [pytest.mark.slow, pytest.mark.network]
@@ -124,7 +125,7 @@ def test_the_same_network_gives_the_same_bytes(
 def page() -> None:
     """Skips where there is no browser or the page is not built."""
     try:
-        find_browser(), find_page()
+        find_browser(), find_page("verify")
     except MissingProgramError as exc:
         pytest.skip(str(exc))
 

@@ -12,6 +12,7 @@ from fer_edge import __version__
 from fer_edge.cli import (
     bench,
     data,
+    demo,
     export,
     inspect,
     model,
@@ -39,6 +40,7 @@ app.command("export")(guarded(export.export))
 app.command("bench")(guarded(bench.bench))
 app.command("verify")(guarded(verify.verify))
 app.command("predict")(guarded(predict.predict))
+app.command("demo")(guarded(demo.demo))
 app.command("inspect")(guarded(inspect.inspect))
 app.command("model")(guarded(model.model))
 app.add_typer(data.app, name="data")

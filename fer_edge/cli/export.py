@@ -41,7 +41,12 @@ def export(
             "--android", help="The int8 model with RGB in and labels inside, for MediaPipe Tasks."
         ),
     ] = False,
-    every: Annotated[bool, typer.Option("--all", help="All of these.")] = False,
+    web: Annotated[
+        bool, typer.Option("--web", help="The browser demo with this model in it: a folder.")
+    ] = False,
+    every: Annotated[
+        bool, typer.Option("--all", help="All of these; web where its page is built.")
+    ] = False,
     data: Annotated[
         str | None,
         typer.Option(
@@ -81,10 +86,13 @@ def export(
     Example: `fer-edge export runs/mine --int8 --analyze`
 
     Example: `fer-edge export small --android --mcu --tfjs`
+
+    Example: `fer-edge export runs/mine --web`
     """
     from fer_edge import report
     from fer_edge.catalog import find_source
     from fer_edge.export import Export, export_model
+    from fer_edge.web import why_no_page
 
     found = find_source(model)
     flags = {
@@ -96,10 +104,14 @@ def export(
         "tfjs": tfjs,
         "mcu": mcu,
         "android": android,
+        "web": web,
     }
-    variants = tuple(name for name, flag in flags.items() if flag or every)
-    wanted = Export(variants, seed, calibration_size, rounding, analyze, tfjs_weights)
     source = chosen_source(data, detect, ferplus, labels)
     with report.working(f"exporting {found.name}") as say:
+        if every and not web and (reason := why_no_page()):
+            say(f"web is left out. {reason}")
+            del flags["web"]
+        variants = tuple(name for name, flag in flags.items() if flag or every)
+        wanted = Export(variants, seed, calibration_size, rounding, analyze, tfjs_weights)
         done = export_model(found, wanted, data=source, folder=out, force=force, say=say)
     report.show_export(done)

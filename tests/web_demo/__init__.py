@@ -1,0 +1,1 @@
+"""The browser demo as people meet it: the built page in a real Chromium."""

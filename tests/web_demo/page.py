@@ -1,0 +1,73 @@
+"""What tests do with the page: serve it, open it, give it pictures, take its results."""
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from fer_edge.data.sample import draw_scene
+from fer_edge.site import Server, Site
+
+if TYPE_CHECKING:
+    from playwright.sync_api import BrowserContext, Page
+
+ROOT = Path(__file__).parents[2]
+PORTRAITS = ROOT.parent / "shared/data/portraits"
+SCREENS = ROOT / ".cache/screens"
+READY_MS = 90_000
+
+
+@contextmanager
+def serving(site: Site) -> Iterator[str]:
+    """Serves a site on loopback; yields its address."""
+    server = Server(site, "127.0.0.1", 0)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def visit(context: "BrowserContext", address: str, outcome: str = "true") -> "Page":
+    """Opens the page and waits until it is ready, or has said why it is not."""
+    page = context.new_page()
+    page.goto(address)
+    page.wait_for_selector(f"html[data-ready={outcome}]", state="attached", timeout=READY_MS)
+    return page
+
+
+def results(page: "Page") -> dict[str, Any]:
+    """Returns what "Copy results as JSON" copies."""
+    page.click("#copy")
+    page.wait_for_selector("#status:has-text('clipboard')", timeout=READY_MS)
+    found: dict[str, Any] = json.loads(page.evaluate("navigator.clipboard.readText()"))
+    return found
+
+
+def upload(page: "Page", content: bytes) -> None:
+    """Chooses an image in the page."""
+    page.set_input_files("#file", {"name": "a.png", "mimeType": "image/png", "buffer": content})
+
+
+def decoded(content: bytes) -> NDArray[np.uint8]:
+    image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
+    assert image is not None
+    return np.asarray(image, np.uint8)
+
+
+def png(image: NDArray[np.uint8]) -> bytes:
+    return cv2.imencode(".png", image)[1].tobytes()
+
+
+def scene(seed: int, *emotions: str, face_px: int = 150) -> NDArray[np.uint8]:
+    drawn = draw_scene(emotions, np.random.default_rng(seed), face_px=face_px).image
+    return np.asarray(drawn, np.uint8)

@@ -1,0 +1,113 @@
+"""The camera: a clip plays as one, and every way of having none."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import cv2
+import pytest
+
+from tests.web_demo.page import PORTRAITS, READY_MS, SCREENS, decoded, results, scene, visit
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, BrowserContext, Page
+
+pytestmark = pytest.mark.slow
+
+Launch = Callable[..., "Browser"]
+
+
+def camera_context(launch: Launch, *flags: str) -> "BrowserContext":
+    """Returns somebody who comes for the first time, with a camera of a kind."""
+    browser = launch(*flags)
+    return browser.new_context(permissions=["clipboard-read", "clipboard-write"])
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A camera's clip, y4m 640 x 480: a portrait that moves, or drawn faces where there is none."""
+    portrait = PORTRAITS / "obama-720p.jpg"
+    still = decoded(portrait.read_bytes()) if portrait.is_file() else None
+    path = tmp_path_factory.mktemp("clip") / "camera.y4m"
+    with path.open("wb") as file:
+        file.write(b"YUV4MPEG2 W640 H480 F15:1 Ip A1:1 C420jpeg\n")
+        for i in range(30):
+            frame = (
+                scene(5, "happy", face_px=200)
+                if still is None
+                else still[:, 320 + 2 * min(i, 30 - i) :]
+            )
+            frame = frame[:, : len(frame) * 4 // 3]
+            small = cv2.resize(frame, (640, 480), interpolation=cv2.INTER_AREA)
+            planes = cv2.cvtColor(small, cv2.COLOR_BGR2YUV_I420)
+            file.write(b"FRAME\n" + planes.tobytes())
+    return path
+
+
+def test_the_camera_is_read_until_it_is_paused(launch: Launch, address: str, clip: Path) -> None:
+    flags = (
+        "--use-fake-ui-for-media-stream",
+        "--use-fake-device-for-media-stream",
+        f"--use-file-for-fake-video-capture={clip}",
+    )
+    context = camera_context(launch, *flags)
+    page = visit(context, address)
+    page.click("#camera")
+    page.wait_for_selector("#past:not([hidden])", timeout=READY_MS)
+    page.wait_for_selector("#frame.mirrored", timeout=READY_MS)
+    page.wait_for_selector("#boxes > div span:text-matches('%')", timeout=READY_MS)
+    page.wait_for_selector("#top:text-matches('[a-z]')")
+    first = results(page)
+    page.wait_for_timeout(3000)
+    live = results(page)
+    assert live["picture"] == {"width": 640, "height": 480}
+    assert live["frames_per_second"] > 0
+    assert [face["id"] for face in live["faces"]] == [face["id"] for face in first["faces"]]
+    assert live["detection_ms"]["n"] > first["detection_ms"]["n"]
+    is_on = "() => document.getElementById('video').srcObject?.active ?? false"
+    assert page.evaluate(is_on)
+    _hide(page, hidden=True)
+    assert not page.evaluate(is_on)
+    _hide(page, hidden=False)
+    page.wait_for_selector("#pause:not([hidden])", timeout=READY_MS)
+    page.wait_for_timeout(500)
+    assert page.evaluate(is_on)
+    SCREENS.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=SCREENS / "camera.png")
+    page.click("#mirror")
+    assert page.locator("#frame.mirrored").count() == 0
+    page.click("#pause")
+    assert not page.evaluate(is_on)
+    assert page.locator("#camera").is_visible()
+
+
+def _hide(page: "Page", *, hidden: bool) -> None:
+    """Has the page think that its tab was hidden or shown, which headless tabs never are."""
+    page.evaluate(
+        """(hidden) => {
+          Object.defineProperty(document, 'hidden', { value: hidden, configurable: true });
+          document.dispatchEvent(new Event('visibilitychange'));
+        }""",
+        hidden,
+    )
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (("--use-fake-device-for-media-stream", "--deny-permission-prompts"), "was not allowed"),
+        (("--use-fake-ui-for-media-stream",), "No camera was found"),
+    ],
+    ids=["denied", "none"],
+)
+def test_without_a_camera_the_page_says_why_and_stays_usable(
+    flags: tuple[str, ...], said: str, launch: Launch, address: str
+) -> None:
+    context = camera_context(launch, *flags)
+    page = visit(context, address)
+    page.click("#camera")
+    page.wait_for_selector("#trouble:not([hidden])", timeout=READY_MS)
+    assert said in page.inner_text("#trouble")
+    page.click("#sample")
+    page.wait_for_selector("#trouble", state="hidden")
+    assert len(results(page)["faces"]) == 3

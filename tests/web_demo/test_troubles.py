@@ -1,0 +1,136 @@
+"""What goes wrong in a browser: each is said in words, and the page stays usable."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+import pytest
+
+from fer_edge.site import HEADERS, Site
+from tests.web_demo.page import READY_MS, png, results, scene, serving, upload, visit
+
+if TYPE_CHECKING:
+    from playwright.sync_api import BrowserContext
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"not a picture", "no picture that the browser can read"),
+        (b"", "no picture that the browser can read"),
+        (png(np.zeros((64, 64, 3), np.uint8))[:60], "no picture that the browser can read"),
+    ],
+    ids=["text", "nothing", "truncated"],
+)
+def test_a_file_that_is_no_image_is_refused_in_words(
+    content: bytes, said: str, context: "BrowserContext", address: str
+) -> None:
+    page = visit(context, address)
+    upload(page, content)
+    page.wait_for_selector("#trouble:not([hidden])")
+    assert said in page.inner_text("#trouble")
+    page.click("#sample")  # the page is still usable
+    page.wait_for_selector("#trouble", state="hidden")
+    assert len(results(page)["faces"]) == 3
+
+
+def test_an_image_of_thirty_megapixels_is_read(
+    context: "BrowserContext", address: str, tmp_path: Path
+) -> None:
+    page = visit(context, address)
+    large = cv2.resize(scene(3, "surprise"), (6400, 4800), interpolation=cv2.INTER_LINEAR)
+    cv2.imwrite(str(tmp_path / "large.jpg"), large)
+    page.set_input_files("#file", tmp_path / "large.jpg")
+    page.wait_for_selector("#boxes > div:nth-child(2)", state="detached", timeout=READY_MS)
+    found = results(page)
+    assert found["picture"]["width"] * found["picture"]["height"] <= 16e6
+    assert [face["emotion"] for face in found["faces"]] == ["surprise"]
+
+
+@pytest.mark.parametrize(
+    ("path", "change", "said"),
+    [
+        ("model/tfjs/group1-shard1of1.bin", lambda old: old[:1000], "is damaged: expected"),
+        ("model/tfjs/group1-shard1of1.bin", lambda old: bytes(len(old)), "SHA-256 differs"),
+        ("model/manifest.json", lambda _old: b"{}", "names no emotions"),
+        ("model/manifest.json", lambda _old: b"<html>", "is no JSON"),
+        ("detector/blazeface.bin", lambda old: old[:-4], "expected weights of"),
+    ],
+    ids=["truncated", "other bytes", "empty manifest", "no manifest", "detector"],
+)
+def test_a_damaged_file_is_named(
+    path: str,
+    change: Callable[[bytes], bytes],
+    said: str,
+    context: "BrowserContext",
+    dist: Path,
+) -> None:
+    files = {path: change((dist / path).read_bytes())}
+    with serving(Site(dist, files, HEADERS)) as url:
+        page = visit(context, url, outcome="failed")
+        assert said in page.inner_text("#trouble")
+
+
+def test_a_missing_model_is_named(context: "BrowserContext", dist: Path, tmp_path: Path) -> None:
+    for path in dist.iterdir():
+        if path.name != "model":
+            (tmp_path / path.name).symlink_to(path)
+    (tmp_path / "index.html").unlink()
+    (tmp_path / "index.html").write_bytes((dist / "index.html").read_bytes())
+    lenient = AnyWhere(tmp_path, headers=HEADERS)
+    with serving(lenient) as url:
+        page = visit(context, url, outcome="failed")
+        assert "manifest.json is missing: the server answered 404" in page.inner_text("#trouble")
+
+
+class AnyWhere(Site):
+    """A site whose files may be links."""
+
+    def read(self, path: str) -> bytes | None:
+        file = self.folder / path
+        return file.read_bytes() if file.is_file() else None
+
+
+def test_where_wasm_is_blocked_it_says_so_and_goes_on(
+    context: "BrowserContext", dist: Path
+) -> None:
+    policy = HEADERS["Content-Security-Policy"].replace(" 'wasm-unsafe-eval'", "")
+    assert "wasm" not in policy
+    site = Site(dist, headers=HEADERS | {"Content-Security-Policy": policy})
+    with serving(site) as url:
+        page = visit(context, url)
+        assert "WebAssembly is blocked" in page.inner_text("#trouble")
+        found = results(page)
+    assert found["engine"] in ("tfjs-webgl", "tfjs-cpu")
+    assert len(found["faces"]) == 3
+
+
+def test_a_lost_webgl_context_is_survived(context: "BrowserContext", address: str) -> None:
+    context.add_init_script(
+        """window.contexts = [];
+        for (const kind of [HTMLCanvasElement, OffscreenCanvas]) {
+          const get = kind.prototype.getContext;
+          kind.prototype.getContext = function (name, ...rest) {
+            const found = get.call(this, name, ...rest);
+            if (String(name).startsWith('webgl') && found) window.contexts.push(found);
+            return found;
+          };
+        }"""
+    )
+    page = visit(context, address)
+    page.select_option("#engine", "tfjs-webgl")
+    page.wait_for_selector("#status:has-text('answers now')", timeout=READY_MS)
+    assert results(page)["engine"] == "tfjs-webgl"
+    page.evaluate(
+        "window.contexts.forEach((gl) => gl.getExtension('WEBGL_lose_context')?.loseContext())"
+    )
+    page.wait_for_selector("#trouble:has-text('WebGL context was lost')", timeout=READY_MS)
+    page.click("#sample")
+    page.wait_for_selector("#boxes > div:nth-child(3)", timeout=READY_MS)
+    found = results(page)
+    assert found["engine"] == "tfjs-wasm"
+    assert len(found["faces"]) == 3

@@ -1,0 +1,37 @@
+// LiteRT.js: the very int8 file that phones and boards run. Its program is megabytes, so that it is
+// loaded only when it is asked for.
+
+import { SIDE } from '../contract';
+import { EngineError, within, type Classifier } from './engine';
+
+const STEP = 1 / 256; // of the int8 model's uint8 probabilities
+const START_MS = 60_000;
+let started: Promise<unknown> | undefined;
+
+/**
+ * Opens an int8 model.
+ *
+ * @param program - Address of the folder with LiteRT.js's WASM files, with a slash behind.
+ */
+export async function openLiteRt(bytes: Uint8Array, program: string): Promise<Classifier> {
+  const { loadAndCompile, loadLiteRt, Tensor } = await import('@litertjs/core');
+  started ??= within(START_MS, 'LiteRT.js', loadLiteRt(program));
+  await started.catch((error: unknown) => {
+    started = undefined;
+    throw new EngineError(`LiteRT.js cannot start: ${String(error)}`);
+  });
+  const model = await loadAndCompile(bytes, { accelerator: 'wasm' });
+  return {
+    classify: async (face) => {
+      const input = new Tensor(face.slice(), [1, SIDE, SIDE, 1]);
+      const [output] = await model.run(input);
+      const raw = output!.toTypedArray();
+      const scale = raw instanceof Uint8Array ? STEP : 1;
+      const probabilities = Array.from(raw as Uint8Array | Float32Array, (value) => value * scale);
+      output!.delete();
+      input.delete();
+      return probabilities;
+    },
+    dispose: () => model.delete(),
+  };
+}

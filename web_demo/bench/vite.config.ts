@@ -14,5 +14,8 @@ export default defineConfig({
     target: 'es2022',
     assetsInlineLimit: 0,
     chunkSizeWarningLimit: 2000,
+    rollupOptions: {
+      input: ['index', 'ours', 'peer'].map((name) => resolve(import.meta.dirname, `${name}.html`)),
+    },
   },
 });

@@ -1,10 +1,13 @@
 // Pictures at another size, as OpenCV's INTER_AREA makes them: one definition for the face crop and
 // for what the detector looks at.
 
-/** What an output pixel is made of: `weights[k]` of the input's pixel `first + k`. */
+/** What n output pixels are made of: `weights[i * most + k]` of the input's `first[i] + k`. */
 interface Taps {
-  first: number;
-  weights: number[];
+  n: number;
+  first: Int32Array;
+  weights: Float64Array;
+  /** Weights of a pixel; those that it does not need are 0, and never of pixels past the end. */
+  most: number;
 }
 
 /** Values in rows of `width` pixels of `channels` each. */
@@ -27,44 +30,72 @@ export interface Plane {
 export function resample(from: Plane, width: number, height: number, channels: number): Uint8Array {
   const [shrinkX, shrinkY] = [from.width / width, from.height / height];
   const isArea = shrinkX >= 1 && shrinkY >= 1;
-  const narrow = rows(from, tapsOf(from.width, width, isArea), channels);
   const round = shrinkX === 2 && shrinkY === 2 ? roundHalfUp : roundHalfToEven;
-  const across = width * channels;
-  const small = new Uint8Array(across * height);
-  tapsOf(from.height, height, isArea).forEach(({ first, weights }, y) => {
-    for (let x = 0; x < across; x++) {
-      let sum = 0;
-      for (let k = 0; k < weights.length; k++) sum += weights[k]! * narrow[(first + k) * across + x]!;
-      small[y * across + x] = round(tidy(sum));
-    }
-  });
-  return small;
-}
-
-/** Resamples along the rows: float64 (height, columns, channels). */
-function rows(from: Plane, columns: readonly Taps[], channels: number): Float64Array {
-  const narrow = new Float64Array(from.height * columns.length * channels);
-  const { values, width } = from;
-  let to = 0;
-  for (let y = 0; y < from.height; y++) {
-    for (const { first, weights } of columns) {
-      const start = (y * width + first) * from.channels;
+  const rows = tapsOf(from.height, height, isArea);
+  const columns = tapsOf(from.width, width, isArea);
+  const small = new Uint8Array(width * height * channels);
+  const row = new Float64Array(from.width * from.channels);
+  for (let y = 0, to = 0; y < height; y++) {
+    sumRows(from, rows, y, row);
+    for (let x = 0; x < width; x++) {
+      const start = columns.first[x]! * from.channels;
       for (let c = 0; c < channels; c++) {
-        let sum = 0;
-        for (let k = 0; k < weights.length; k++) sum += weights[k]! * values[start + k * from.channels + c]!;
-        narrow[to++] = sum;
+        small[to++] = round(tidy(sumPixels(row, columns, x, start + c, from.channels)));
       }
     }
   }
-  return narrow;
+  return small;
 }
 
-function tapsOf(from: number, to: number, isArea: boolean): Taps[] {
-  return Array.from({ length: to }, (_, i) => (isArea ? areaTaps(i, from, to) : linearTaps(i, from, to)));
+/** Writes the rows that an output row is made of, weighted, into one. */
+function sumRows({ values }: Plane, { first, weights, most }: Taps, y: number, row: Float64Array): void {
+  row.fill(0);
+  for (let k = 0; k < most; k++) {
+    const weight = weights[y * most + k]!;
+    if (weight === 0) continue;
+    const start = (first[y]! + k) * row.length;
+    for (let i = 0; i < row.length; i++) row[i]! += weight * values[start + i]!;
+  }
+}
+
+/** Returns what an output pixel's channel is made of in a row. */
+function sumPixels(row: Float64Array, { weights, most }: Taps, x: number, start: number, step: number): number {
+  let sum = 0;
+  for (let k = 0; k < most; k++) sum += weights[x * most + k]! * row[start + k * step]!;
+  return sum;
+}
+
+/** Returns what pixels along an axis are made of; the last shapes asked for are kept. */
+function tapsOf(from: number, to: number, isArea: boolean): Taps {
+  const key = `${from} ${to} ${isArea}`;
+  const taps = known.get(key) ?? makeTaps(from, to, isArea ? areaWeights : linearWeights);
+  if (known.size >= KEPT) known.clear();
+  known.set(key, taps);
+  return taps;
+}
+
+const KEPT = 64;
+const known = new Map<string, Taps>();
+
+function makeTaps(from: number, to: number, weigh: (i: number, from: number, to: number) => Weighed): Taps {
+  const all = Array.from({ length: to }, (_, i) => weigh(i, from, to));
+  const most = Math.max(...all.map(({ weights }) => weights.length));
+  const taps = { n: to, first: new Int32Array(to), weights: new Float64Array(to * most), most };
+  all.forEach(({ first, weights }, i) => {
+    const back = Math.max(0, first + most - from); // so that the zeros stay inside
+    taps.first[i] = first - back;
+    taps.weights.set(weights, i * most + back);
+  });
+  return taps;
+}
+
+interface Weighed {
+  first: number;
+  weights: number[];
 }
 
 /** Shrinking: each pixel that the output's one covers, by the share of it that is covered. */
-function areaTaps(i: number, from: number, to: number): Taps {
+function areaWeights(i: number, from: number, to: number): Weighed {
   const scale = from / to;
   const [low, high] = [i * scale, (i + 1) * scale];
   const first = Math.floor(low);
@@ -76,7 +107,7 @@ function areaTaps(i: number, from: number, to: number): Taps {
 }
 
 /** Growing: two neighbours. */
-function linearTaps(i: number, from: number, to: number): Taps {
+function linearWeights(i: number, from: number, to: number): Weighed {
   const s = Math.floor((i * from) / to);
   const share = Math.max(0, i + 1 - ((s + 1) * to) / from);
   return { first: s, weights: s + 1 < from ? [1 - share, share] : [1] };

@@ -45,15 +45,13 @@ def made(run: Run, tmp_path_factory: pytest.TempPathFactory) -> dict[TfjsWeights
 
 
 @pytest.fixture(scope="module")
-def web_demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The web demo's folder with its npm packages, as its lock says."""
-    if shutil.which("npm") is None:
-        pytest.skip("npm is not installed (Node 20 or newer)")
-    folder = tmp_path_factory.mktemp("web") / "web_demo"
-    shutil.copytree(WEB_DEMO, folder, ignore=shutil.ignore_patterns("node_modules"))
-    command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
-    subprocess.run(command, cwd=folder, check=True, capture_output=True)
-    return folder
+def web_demo() -> Path:
+    """The web demo's folder with its npm packages, which `scripts/install dev` installs."""
+    if shutil.which("node") is None:
+        pytest.skip("Node 20 or newer is not installed")
+    if not (WEB_DEMO / "node_modules").is_dir():
+        pytest.skip("the npm packages are not installed; in web_demo: npm ci --ignore-scripts")
+    return WEB_DEMO
 
 
 def answers(web_demo: Path, model: Path, backend: str, scratch: Path) -> NDArray[np.float64]:

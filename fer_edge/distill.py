@@ -146,28 +146,38 @@ def find_soft_labels(
     *,
     progress: Callable[[str, float], None] = lambda _what, _share: None,
 ) -> SoftLabels:
-    """Returns soft labels for a data set: from one file of them, or from networks asked now.
+    """Returns soft labels for a data set: the mean of its teachers, each of whom counts once.
 
     Args:
-        names: One file, one name of soft labels that ship, or any number of networks.
+        names: Files of soft labels, names of those that ship, and networks, which are asked now.
         dataset: With a train split, uncleaned.
         progress: Gets what is being done and the share that is done.
 
     Raises:
-        ConfigError: A file stands beside other names, or nothing fits the data set.
-        DataError: The file is damaged, or was made from other images.
+        ConfigError: Something does not fit the data set.
+        DataError: A file is damaged, or was made from other images.
     """
-    stored = [path for name in names if (path := _stored(name))]
-    if not stored:
-        return teach(names, dataset, progress=progress)
-    if len(names) > 1:
-        raise ConfigError(
-            f"{stored[0].name} holds soft labels already, and stands beside other teachers. "
-            "Name one file, or networks alone; fer-edge teach makes one file of several networks."
-        )
-    labels = read_soft_labels(stored[0])
-    check_soft_labels(labels, dataset)
-    return labels
+    networks = [name for name in names if not _stored(name)]
+    found = [read_soft_labels(path) for name in names if (path := _stored(name))]
+    for labels in found:
+        check_soft_labels(labels, dataset)
+    if networks:
+        found.append(teach(networks, dataset, progress=progress))
+    return found[0] if len(found) == 1 else _mean(found, dataset)
+
+
+def _mean(parts: Sequence[SoftLabels], dataset: Dataset) -> SoftLabels:
+    """Returns the mean of soft labels by how many teachers are behind each."""
+    split = dataset.split("train")
+    answers = np.stack([part.rows(split) for part in parts])
+    mean = np.average(answers, axis=0, weights=[len(part.teachers) for part in parts])
+    return SoftLabels(
+        split.ids,
+        np.rint(mean * LEVELS).astype(np.uint8),
+        dataset.emotions,
+        images_sha256(split),
+        tuple(teacher for part in parts for teacher in part.teachers),
+    )
 
 
 def check_soft_labels(labels: SoftLabels, dataset: Dataset) -> None:

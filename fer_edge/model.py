@@ -76,10 +76,10 @@ ARCHITECTURES: dict[str, tuple[Layer, ...]] = {
         Conv(24),
         Block(56, stride=2),  # 12 x 12
         Block(56, expand=3),
-        Block(96, stride=2),  # 6 x 6
-        Block(96, expand=3),
-        Block(96, expand=3),
-        Conv(320, kernel=1),
+        Block(112, stride=2),  # 6 x 6
+        Block(112, expand=3),
+        Block(112, expand=3),
+        Conv(384, kernel=1),
     ),
     "base": (
         Conv(24, stride=2),  # 24 x 24

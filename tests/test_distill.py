@@ -80,11 +80,23 @@ def test_order_of_rows_does_not_matter(turned: SoftLabels, drawn: Dataset) -> No
     assert images_sha256(reversed_split) == images_sha256(split)
 
 
+def test_files_and_networks_are_averaged_each_teacher_once(
+    turned: SoftLabels, drawn: Dataset, run: Run, tmp_path: Path
+) -> None:
+    two = dataclasses.replace(turned, teachers=("a", "b"))
+    write_soft_labels(tmp_path / "two.npz", two)
+    split = drawn.split("train")
+    alone = find_soft_labels([str(run.folder)], drawn)
+    found = find_soft_labels([str(tmp_path / "two.npz"), str(run.folder)], drawn)
+    assert found.teachers == ("a", "b", *alone.teachers)
+    expected = (2 * turned.rows(split) + alone.rows(split)) / 3
+    np.testing.assert_allclose(found.rows(split), expected, atol=0.015)  # seven roundings in the sum
+    assert np.abs(turned.rows(split) - alone.rows(split)).max() > 0.1  # they differ
+
+
 def test_what_is_refused(turned: SoftLabels, drawn: Dataset, run: Run, tmp_path: Path) -> None:
     path = tmp_path / "soft.npz"
     write_soft_labels(path, turned)
-    with pytest.raises(ConfigError, match="stands beside other teachers"):
-        find_soft_labels([str(path), str(run.folder)], drawn)
     eight = dataclasses.replace(drawn, emotions=(*drawn.emotions, "contempt"))
     with pytest.raises(DataError, match=r"Expected teachers of .*contempt"):
         find_soft_labels([str(path)], eight)

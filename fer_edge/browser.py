@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import tempfile
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -121,7 +122,10 @@ def _open(browser: str, address: str, visit: Visit, timeout_s: float) -> None:
             command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         ) as process:
             try:
-                visit.arrived.wait(timeout_s)
+                ends = time.monotonic() + timeout_s
+                while not visit.arrived.wait(0.5) and time.monotonic() < ends:
+                    if process.poll() is not None:
+                        break
             finally:
                 process.terminate()
 

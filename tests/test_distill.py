@@ -90,7 +90,9 @@ def test_files_and_networks_are_averaged_each_teacher_once(
     found = find_soft_labels([str(tmp_path / "two.npz"), str(run.folder)], drawn)
     assert found.teachers == ("a", "b", *alone.teachers)
     expected = (2 * turned.rows(split) + alone.rows(split)) / 3
-    np.testing.assert_allclose(found.rows(split), expected, atol=0.015)  # seven roundings in the sum
+    np.testing.assert_allclose(
+        found.rows(split), expected, atol=0.015
+    )  # seven roundings in the sum
     assert np.abs(turned.rows(split) - alone.rows(split)).max() > 0.1  # they differ
 
 

@@ -20,7 +20,7 @@ const SHIPPED = [
   DETECTOR,
 ];
 const APACHE = 'typescript/LICENSE'; // for packages under it that bring no text of their own
-// Kept from the first visit on; the others when they are first used.
+// Kept when they are first used; the others from the first visit on.
 const LATER =
   /^(verify|litert)\/|wasm-[^/]*\.wasm$|^model\/int8\.tflite$|^(sw|fer-edge)\.js$|^licenses\.txt$/;
 

@@ -2,49 +2,77 @@
 // each file and the start of its SHA-256; `fer-edge export --web` writes it again for its model.
 const FILES = {};
 
-const FIRST = Object.keys(FILES).map((name) => (name === 'index.html' ? './' : name));
-const VERSION = Object.values(FILES).join('');
-const cacheName = digest(VERSION).then((hash) => `fer-edge-${hash}`);
+const SCOPE = self.registration.scope;
+const PATIENCE_MS = 4000; // for the network, where there is a kept file
+const NAMED_BY_CONTENT = /^(assets|litert)\//; // these never change under their name
+const ON_DEMAND = /^(assets|litert)\/|^model\/int8\.tflite$|^licenses\.txt$|^fer-edge\.js$/;
+const cacheName = digest(JSON.stringify(FILES)).then((hash) => `fer-edge ${SCOPE} ${hash}`);
 
-self.addEventListener('install', (event) => {
-  event.waitUntil(
-    cacheName
-      .then((name) => caches.open(name))
-      .then((cache) => cache.addAll(FIRST))
-      .then(() => self.skipWaiting()),
-  );
-});
+self.addEventListener('install', () => self.skipWaiting());
 
 self.addEventListener('activate', (event) => {
   event.waitUntil(
-    cacheName.then(async (kept) => {
-      const old = (await caches.keys()).filter((name) => name.startsWith('fer-edge-') && name !== kept);
-      await Promise.all(old.map((name) => caches.delete(name)));
+    cacheName.then(async (current) => {
+      const own = (await caches.keys()).filter((name) => name.startsWith(`fer-edge ${SCOPE} `));
+      await Promise.all(own.map((name) => name !== current && caches.delete(name)));
       await self.clients.claim();
     }),
   );
 });
 
-// The page says what it loaded before this was here; that belongs to this device, so it is kept.
+// The page says what it loaded before this was here. It is kept from the browser's own cache, as is
+// the rest of the list, so that little is loaded twice.
 self.addEventListener('message', (event) => {
-  const own = event.data.filter((url) => new URL(url).origin === location.origin);
-  const kept = Promise.all(own.map((url) => answer(new Request(url))));
+  const loaded = event.data.map(nameOf).filter((name) => name !== null);
+  const names = [...new Set([...Object.keys(FILES), ...loaded])];
+  const kept = Promise.allSettled(names.map(keep));
   event.waitUntil(kept.finally(() => event.ports[0].postMessage('kept')));
 });
 
 self.addEventListener('fetch', (event) => {
-  const isOwn = new URL(event.request.url).origin === location.origin;
-  if (event.request.method === 'GET' && isOwn) event.respondWith(answer(event.request));
+  const name = event.request.method === 'GET' ? nameOf(event.request.url) : null;
+  if (name !== null) event.respondWith(answer(event.request, name));
 });
 
-// What is kept is used; what is not, such as an engine that somebody picks, is kept once loaded.
-async function answer(request) {
+/** Returns the path of a file that is ours, or null: others on this origin are left alone. */
+function nameOf(url) {
+  const path = url.split(/[?#]/)[0];
+  if (!path.startsWith(SCOPE)) return null;
+  const name = path.slice(SCOPE.length) || 'index.html';
+  return name in FILES || ON_DEMAND.test(name) ? name : null;
+}
+
+async function keep(name) {
   const cache = await caches.open(await cacheName);
-  const kept = await cache.match(request, { ignoreSearch: request.mode === 'navigate' });
-  if (kept) return kept;
-  const response = await fetch(request);
-  if (response.ok && response.type === 'basic') await cache.put(request, response.clone());
-  return response;
+  if (await cache.match(SCOPE + name)) return;
+  const response = await fetch(name === 'index.html' ? SCOPE : SCOPE + name, { cache: 'force-cache' });
+  await store(cache, name, response);
+}
+
+/** What may have changed comes from the network while that answers; the rest from what is kept. */
+async function answer(request, name) {
+  const cache = await caches.open(await cacheName).catch(() => null); // storage may be off
+  const kept = cache ? await cache.match(SCOPE + name).catch(() => undefined) : undefined;
+  if (kept && NAMED_BY_CONTENT.test(name)) return kept;
+  try {
+    const response = await (kept ? inTime(fetch(request)) : fetch(request));
+    if (cache) await store(cache, name, response.clone()).catch(() => undefined); // it may be full
+    return response;
+  } catch (error) {
+    if (kept) return kept;
+    throw error;
+  }
+}
+
+async function store(cache, name, response) {
+  if (response.status === 200 && response.type === 'basic') await cache.put(SCOPE + name, response);
+}
+
+function inTime(response) {
+  return new Promise((resolve, reject) => {
+    setTimeout(() => reject(new Error('the network is too slow')), PATIENCE_MS);
+    response.then(resolve, reject);
+  });
 }
 
 async function digest(text) {

@@ -46,7 +46,8 @@ def visit(context: "BrowserContext", address: str, outcome: str = "true") -> "Pa
 
 
 def results(page: "Page") -> dict[str, Any]:
-    """Returns what "Copy results as JSON" copies."""
+    """Returns what "Copy results as JSON" copies, once the picture was read."""
+    page.wait_for_selector("#frame[aria-busy=false]", timeout=READY_MS)
     page.click("#copy")
     page.wait_for_selector("#status:has-text('clipboard')", timeout=READY_MS)
     found: dict[str, Any] = json.loads(page.evaluate("navigator.clipboard.readText()"))
@@ -56,6 +57,15 @@ def results(page: "Page") -> dict[str, Any]:
 def upload(page: "Page", content: bytes) -> None:
     """Chooses an image in the page."""
     page.set_input_files("#file", {"name": "a.png", "mimeType": "image/png", "buffer": content})
+
+
+def still_works(page: "Page") -> bool:
+    """Whether the page reads another picture: one with one face, and then the sample's three."""
+    upload(page, png(scene(3, "happy")))
+    one = results(page)["faces"]
+    page.click("#sample")
+    three = results(page)["faces"]
+    return [face["emotion"] for face in one] == ["happy"] and len(three) == 3
 
 
 def decoded(content: bytes) -> NDArray[np.uint8]:

@@ -89,6 +89,13 @@ def test_fifty_faces_are_read_as_python_reads_the_same_crops(
     assert len(set(expected.argmax(1))) >= 5  # the faces are not all alike
 
 
+def test_nothing_of_the_last_picture_shows_through(context: "BrowserContext", dist: Path) -> None:
+    face = scene(3, "happy")
+    glass = np.zeros((*face.shape[:2], 4), np.uint8)  # as large, and transparent
+    read = read_in_page(context, dist, {"face.png": png(face), "glass.png": png(glass)})
+    assert [len(faces) for faces in read] == [1, 0]
+
+
 def test_photographs_are_read_as_python_reads_them_from_the_file_on(
     context: "BrowserContext",
     dist: Path,

@@ -50,7 +50,7 @@ function likely(scores: Float32Array, boxes: Float32Array): Face[] {
     const best = left[0]!;
     const same = left.filter((face) => overlap(face, best) > MIN_OVERLAP);
     faces.push({ ...mean(same), score: best.score });
-    left = left.filter((face) => overlap(face, best) <= MIN_OVERLAP);
+    left = left.filter((face) => face !== best && overlap(face, best) <= MIN_OVERLAP);
   }
   return faces;
 }
@@ -62,7 +62,7 @@ function decode(scores: Float32Array, boxes: Float32Array): Face[] {
     const logit = scores[i]!;
     if (!(logit >= minLogit)) continue; // also what is no number
     const [dx, dy, width, height] = boxes.subarray(i * NUMBERS, i * NUMBERS + 4);
-    if (!(width! > 0 && height! > 0)) continue;
+    if (![dx, dy, width, height].every(Number.isFinite) || width! <= 0 || height! <= 0) continue;
     const score = 1 / (1 + Math.exp(-logit));
     faces.push({
       x: x + dx! - width! / 2,

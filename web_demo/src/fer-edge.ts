@@ -16,7 +16,7 @@ import { openDetector, type Detector } from './detector';
 import { EngineError, type Classifier, type EngineName } from './engines/engine';
 import { openLiteRt } from './engines/litert';
 import {
-  onContextLost,
+  onLost,
   openClassifier,
   readGraph,
   startBackend,
@@ -50,14 +50,15 @@ export interface Options {
   litert?: string;
   /** What to start on; where it cannot, the next in line does. */
   engine?: EngineName;
-  /** Told when an engine gave up and another took over. */
+  /** Told when an engine gave up and another has taken over. */
   onFallback?: (from: EngineName, to: EngineName, why: string) => void;
 }
 
 const TFJS = 'tfjs/model.json';
 const INT8 = 'int8.tflite';
 const FALLBACKS: EngineName[] = ['tfjs-wasm', 'tfjs-webgl', 'tfjs-cpu'];
-const HOME = new URL(/* @vite-ignore */ './', document.baseURI).href;
+// The page's folder: the build puts this module into its assets/.
+const HOME = new URL(/* @vite-ignore */ '../', import.meta.url).href;
 
 /**
  * Loads a model: the folder's manifest, its TensorFlow.js graph, and the face detector.
@@ -83,14 +84,16 @@ export async function load(url: string, options: Options = {}): Promise<FerEdge>
   return fer;
 }
 
-/** A model that is ready to read faces. One reading at a time: `await` each. */
+/** A model that is ready to read faces. What it is asked it does one after the other. */
 export class FerEdge {
   private engineName: EngineName = 'tfjs-wasm';
   private backend: Backend | null = null;
   private classifier: Classifier | null = null;
   private detector: Detector | null = null;
-  private readonly picture = new Picture();
   private int8: Uint8Array | null = null;
+  private turn: Promise<unknown> = Promise.resolve();
+  private readonly picture = new Picture();
+  private readonly forgetLoss = onLost((backend) => void this.recover(backend));
 
   /** @internal Made by `load`. */
   constructor(
@@ -112,7 +115,78 @@ export class FerEdge {
   }
 
   /** Goes over to an engine; where it cannot start, to the next in line. */
-  async use(engine: EngineName): Promise<void> {
+  use(engine: EngineName): Promise<void> {
+    return this.alone(() => this.change(engine));
+  }
+
+  /** Returns the faces in a picture from left to right, without reading them. */
+  detect(source: Source): Promise<Face[]> {
+    return this.alone(async () => {
+      this.picture.draw(source);
+      return this.working(this.detector).detect(this.picture);
+    });
+  }
+
+  /** Returns what a face shows; without a box the middle of the picture is taken for one. */
+  classify(source: Source, box?: Box): Promise<Answer> {
+    return this.alone(async () => {
+      this.picture.draw(source);
+      return this.answer(box ?? this.picture.middle());
+    });
+  }
+
+  /** Finds and reads the faces in a picture, from left to right, and says what that took. */
+  readFaces(source: Source): Promise<{ faces: FaceAnswer[]; times: Times }> {
+    return this.alone(async () => {
+      this.picture.draw(source);
+      const start = performance.now();
+      const boxes = await this.working(this.detector).detect(this.picture);
+      const found = performance.now();
+      const faces: FaceAnswer[] = [];
+      for (const box of boxes) faces.push({ box, answer: await this.answer(box) });
+      const classifyMs = (performance.now() - found) / Math.max(1, boxes.length);
+      return { faces, times: { detectMs: found - start, classifyMs } };
+    });
+  }
+
+  /** Returns probabilities of a face that is cropped already, uint8 (48, 48), row by row. */
+  classifyCrop(face: Uint8Array): Promise<number[]> {
+    return this.alone(() => this.working(this.classifier).classify(face));
+  }
+
+  /** Frees the models; this one answers no more. */
+  dispose(): void {
+    this.forgetLoss();
+    void this.alone(async () => {
+      this.close();
+      this.backend = null;
+    });
+  }
+
+  /** Runs one thing at a time. */
+  private alone<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.turn.then(work);
+    this.turn = done.catch(() => undefined);
+    return done;
+  }
+
+  private async answer(box: Box): Promise<Answer> {
+    const { emotions, threshold } = this.manifest;
+    const face = this.picture.face(box);
+    return answerOf(await this.working(this.classifier).classify(face), emotions, threshold);
+  }
+
+  /** Returns a part that works, or says why there is none. */
+  private working<T>(part: T | null): T {
+    if (part) return part;
+    throw new EngineError(
+      this.backend === null
+        ? 'No engine runs: this model was disposed of, or none could start. Load it again.'
+        : 'This model was loaded without a face detector: pass a box to classify.',
+    );
+  }
+
+  private async change(engine: EngineName): Promise<void> {
     const line = [engine, ...FALLBACKS.filter((other) => other !== engine)];
     const troubles: string[] = [];
     for (const name of line) {
@@ -124,59 +198,14 @@ export class FerEdge {
         troubles.push(messageOf(error));
       }
     }
+    this.close();
+    this.backend = null;
     throw new EngineError(`No engine starts in this browser. ${troubles.join(' ')}`);
   }
 
-  /** Returns the faces in a picture from left to right, without reading them. */
-  async detect(source: Source): Promise<Face[]> {
-    this.picture.draw(source);
-    return this.finderOf().detect(this.picture);
-  }
-
-  /** Returns what a face shows; without a box the middle of the picture is taken for one. */
-  async classify(source: Source, box?: Box): Promise<Answer> {
-    this.picture.draw(source);
-    return this.answer(box ?? this.picture.middle());
-  }
-
-  /** Finds and reads the faces in a picture, from left to right, and says what that took. */
-  async readFaces(source: Source): Promise<{ faces: FaceAnswer[]; times: Times }> {
-    this.picture.draw(source);
-    const start = performance.now();
-    const boxes = await this.finderOf().detect(this.picture);
-    const found = performance.now();
-    const faces: FaceAnswer[] = [];
-    for (const box of boxes) faces.push({ box, answer: await this.answer(box) });
-    const classifyMs = (performance.now() - found) / Math.max(1, boxes.length);
-    return { faces, times: { detectMs: found - start, classifyMs } };
-  }
-
-  /** Returns probabilities of a face that is cropped already, uint8 (48, 48), row by row. */
-  async classifyCrop(face: Uint8Array): Promise<number[]> {
-    if (!this.classifier) throw new EngineError('This model was disposed of. Load it again.');
-    return this.classifier.classify(face);
-  }
-
-  /** Frees everything; the model answers no more. */
-  dispose(): void {
-    this.close();
-    this.backend = null;
-  }
-
-  private async answer(box: Box): Promise<Answer> {
-    const { emotions, threshold } = this.manifest;
-    return answerOf(await this.classifyCrop(this.picture.face(box)), emotions, threshold);
-  }
-
-  private finderOf(): Detector {
-    if (this.detector) return this.detector;
-    throw new EngineError('This model was loaded without a face detector: pass a box to classify.');
-  }
-
   private async start(engine: EngineName): Promise<void> {
-    const backend = backendOf(engine);
-    if (backend && backend !== this.backend) await this.moveTo(backend);
-    if (!this.backend) await this.moveTo('wasm');
+    const backend = backendOf(engine) ?? this.backend ?? 'wasm';
+    if (backend !== this.backend) await this.moveTo(backend);
     const classifier =
       engine === 'litert' ? await this.openInt8() : await openClassifier(this.graph);
     await classifier.classify(new Uint8Array(SIDE * SIDE)); // compiles, and shows that it runs
@@ -195,7 +224,6 @@ export class FerEdge {
       await this.detector.detect(new Picture());
     }
     this.backend = backend;
-    onContextLost(() => void this.recover());
   }
 
   private async openInt8(): Promise<Classifier> {
@@ -203,10 +231,15 @@ export class FerEdge {
     return openLiteRt(this.int8.slice(), this.options.litert ?? `${HOME}litert/`);
   }
 
-  /** WebGL is gone: goes on without it. */
-  private async recover(): Promise<void> {
-    this.options.onFallback?.(this.engineName, 'tfjs-wasm', 'The WebGL context was lost.');
-    await this.use('tfjs-wasm');
+  /** A GPU is gone: goes on without it, with the same engine where that ran elsewhere. */
+  private recover(gone: Backend): Promise<void> {
+    return this.alone(async () => {
+      if (this.backend !== gone) return;
+      const before = this.engineName;
+      this.backend = null; // so that it starts elsewhere
+      await this.change(before === 'litert' ? 'litert' : 'tfjs-wasm');
+      this.options.onFallback?.(before, this.engineName, `The ${gone === 'webgl' ? 'WebGL context' : 'GPU'} was lost.`);
+    }).catch(() => undefined); // said by the next reading
   }
 
   private close(): void {

@@ -35,6 +35,7 @@ export class Picture {
     const { canvas } = this.canvas;
     const [w, h] = [Math.round(width * this.shrink) || 1, Math.round(height * this.shrink) || 1];
     if (canvas.width !== w || canvas.height !== h) [canvas.width, canvas.height] = [w, h];
+    this.canvas.globalCompositeOperation = 'copy'; // nothing of the last frame shows through
     this.canvas.drawImage(source, 0, 0, w, h);
     this.pixels = this.canvas.getImageData(0, 0, w, h);
   }

@@ -63,6 +63,11 @@ test('a box without a size is no face', () => {
   expect(facesOf(...answers([{ anchor: 3, logit: 9, box: [50, 50, 0, 40] }]), 1)).toEqual([]);
 });
 
+test.each([[NaN], [Infinity]])('a box with %d in it is no face', (number) => {
+  const odd = answers([{ anchor: 3, logit: 9, box: [number, 5, 40, 40] }]);
+  expect(facesOf(...odd, 1)).toEqual([]);
+});
+
 test('what boxes share', () => {
   const a = { x: 0, y: 0, width: 2, height: 2 };
   expect(overlap(a, { x: 1, y: 0, width: 2, height: 2 })).toBeCloseTo(2 / 6, 12);

@@ -15,22 +15,24 @@ let started: Promise<unknown> | undefined;
  */
 export async function openLiteRt(bytes: Uint8Array, program: string): Promise<Classifier> {
   const { loadAndCompile, loadLiteRt, Tensor } = await import('@litertjs/core');
-  started ??= within(START_MS, 'LiteRT.js', loadLiteRt(program));
-  await started.catch((error: unknown) => {
-    started = undefined;
+  started ??= loadLiteRt(program); // once a page; LiteRT.js refuses a second time
+  await within(START_MS, 'LiteRT.js', started).catch((error: unknown) => {
     throw new EngineError(`LiteRT.js cannot start: ${String(error)}`);
   });
   const model = await loadAndCompile(bytes, { accelerator: 'wasm' });
   return {
     classify: async (face) => {
       const input = new Tensor(face.slice(), [1, SIDE, SIDE, 1]);
-      const [output] = await model.run(input);
-      const raw = output!.toTypedArray();
-      const scale = raw instanceof Uint8Array ? STEP : 1;
-      const probabilities = Array.from(raw as Uint8Array | Float32Array, (value) => value * scale);
-      output!.delete();
-      input.delete();
-      return probabilities;
+      try {
+        const [output] = await model.run(input);
+        const raw = output!.toTypedArray();
+        const scale = raw instanceof Uint8Array ? STEP : 1;
+        const probabilities = Array.from(raw as Uint8Array | Float32Array, (value) => value * scale);
+        output!.delete();
+        return probabilities;
+      } finally {
+        input.delete();
+      }
     },
     dispose: () => model.delete(),
   };

@@ -10,7 +10,6 @@ import { EngineError, within, type Classifier } from './engine';
 export type Backend = 'wasm' | 'webgl' | 'webgpu' | 'cpu';
 
 const START_MS = 20_000;
-let isWebglLost = false;
 const STARTS: Record<Backend, () => Promise<void>> = {
   wasm: registerWasm,
   webgl: async () => void (await import('@tensorflow/tfjs-backend-webgl')),
@@ -18,26 +17,71 @@ const STARTS: Record<Backend, () => Promise<void>> = {
   cpu: async () => void (await import('@tensorflow/tfjs-backend-cpu')),
 };
 
+const watched = new WeakSet<object>();
+const lost = new Set<Backend>();
+const waiting = new Set<(reason: EngineError) => void>();
+const listeners = new Set<(backend: Backend) => void>();
+let running: Backend | null = null;
+
 /** Makes a backend the one that graphs run on. */
 export async function startBackend(backend: Backend): Promise<void> {
   if (backend === 'wasm') checkWasm();
-  if (backend === 'webgl' && isWebglLost) {
-    throw new EngineError('The WebGL context was lost. Reload the page to use WebGL again.');
-  }
+  if (lost.has(backend)) throw lossOf(backend);
   await STARTS[backend]();
-  const started = await within(START_MS, `TensorFlow.js on ${backend}`, tf.setBackend(backend));
-  if (!started) throw new EngineError(`TensorFlow.js cannot start on ${backend} in this browser.`);
+  const start = tf.setBackend(backend);
+  try {
+    if (!(await within(START_MS, `TensorFlow.js on ${backend}`, start))) throw failure(backend);
+  } catch (error) {
+    // One that starts after all must not take over from what runs then.
+    void start.then(() => running && tf.setBackend(running)).catch(() => undefined);
+    throw error;
+  }
+  running = backend;
+  watch(backend);
 }
 
-/** Calls back once when WebGL's context is lost: the driver restarted, the phone took it away. */
-export function onContextLost(lost: () => void): void {
-  if (tf.getBackend() !== 'webgl') return;
-  const backend = tf.backend() as unknown as { gpgpu: { gl: WebGL2RenderingContext } };
-  const gone = (): void => {
-    isWebglLost = true;
-    lost();
-  };
-  backend.gpgpu.gl.canvas.addEventListener('webglcontextlost', gone, { once: true });
+/** Calls back when a GPU is taken away: its driver restarted, or the phone needed it. */
+export function onLost(listener: (backend: Backend) => void): () => void {
+  listeners.add(listener);
+  return () => listeners.delete(listener);
+}
+
+function watch(backend: Backend): void {
+  const device = tf.backend() as unknown as Device;
+  if (watched.has(device)) return;
+  watched.add(device);
+  device.gpgpu?.gl.canvas.addEventListener('webglcontextlost', () => lose(backend));
+  void device.device?.lost?.then(() => lose(backend));
+}
+
+/** What is used of the GPU backends. */
+interface Device {
+  gpgpu?: { gl: WebGL2RenderingContext };
+  device?: { lost?: Promise<unknown> };
+}
+
+/** Ends what waits for an answer that never comes, then tells who listens. */
+function lose(backend: Backend): void {
+  lost.add(backend);
+  for (const reject of waiting) reject(lossOf(backend));
+  for (const listener of listeners) listener(backend);
+}
+
+function lossOf(backend: Backend): EngineError {
+  const name = backend === 'webgl' ? 'WebGL context' : 'GPU';
+  return new EngineError(`The ${name} was lost. Reload the page to use it again.`);
+}
+
+function failure(backend: Backend): EngineError {
+  return new EngineError(`TensorFlow.js cannot start on ${backend} in this browser.`);
+}
+
+/** Waits for an answer, or for the loss of what computes it. */
+function orLost<T>(answer: Promise<T>): Promise<T> {
+  return new Promise<T>((resolve, reject) => {
+    waiting.add(reject);
+    answer.then(resolve, reject).finally(() => waiting.delete(reject));
+  });
 }
 
 /** How many tensors are alive: flat, or something leaks. */
@@ -100,7 +144,7 @@ export async function run(
     return Array.isArray(answer) ? answer : [answer];
   });
   try {
-    return await Promise.all(answers.map((answer) => answer.data() as Promise<Float32Array>));
+    return await orLost(Promise.all(answers.map((answer) => answer.data() as Promise<Float32Array>)));
   } finally {
     tf.dispose(answers);
   }

@@ -2,7 +2,7 @@
 
 import { topK } from '../answers';
 import type { Box } from '../crop';
-import { TITLES, type EngineName, type FerEdge, type Source } from '../fer-edge';
+import { EngineError, TITLES, type EngineName, type FerEdge, type Source } from '../fer-edge';
 import { Picture } from '../picture';
 import { timeClassification } from './measure';
 
@@ -15,14 +15,18 @@ export async function compareEngines(fer: FerEdge, source: Source, box: Box): Pr
   const first: EngineName = before === 'litert' ? 'tfjs-wasm' : before;
   const rows: string[][] = [['Engine', 'Classification', 'Answer']];
   const answers: number[][] = [];
-  for (const engine of [first, 'litert'] as const) {
-    await fer.use(engine);
-    const probabilities = await fer.classifyCrop(face);
-    const ms = await timeClassification(fer, face);
-    answers.push(probabilities);
-    rows.push([TITLES[fer.engine], `${ms.toFixed(2)} ms`, topTwo(fer, probabilities)]);
+  try {
+    for (const engine of [first, 'litert'] as const) {
+      await fer.use(engine);
+      if (fer.engine !== engine) throw new EngineError(`${TITLES[engine]} does not run here.`);
+      const probabilities = await fer.classifyCrop(face);
+      const ms = await timeClassification(fer, face);
+      answers.push(probabilities);
+      rows.push([TITLES[engine], `${ms.toFixed(2)} ms`, topTwo(fer, probabilities)]);
+    }
+  } finally {
+    await fer.use(before);
   }
-  await fer.use(before);
   const apart = Math.max(...answers[0]!.map((p, i) => Math.abs(p - answers[1]![i]!)));
   rows.push(['Largest difference', '', `${(apart * 100).toFixed(1)} points`]);
   return rows;

@@ -32,6 +32,7 @@ export function resultsOf(
   timing: Timing,
   shown: readonly Shown[],
   [width, height]: [number, number],
+  isLive: boolean,
 ): object {
   const { manifest } = fer;
   return {
@@ -52,7 +53,7 @@ export function resultsOf(
     })),
     detection_ms: summary(timing.detect),
     classification_ms: summary(timing.classify),
-    frames_per_second: framesPerSecond(timing),
+    frames_per_second: isLive ? framesPerSecond(timing) : null,
   };
 }
 

@@ -9,7 +9,7 @@ export async function decode(file: Blob): Promise<ImageBitmap> {
   if (file.size > MAX_BYTES) {
     throw new PictureError(`This file has ${mebibytes(file.size)} MiB. Expected up to 64.`);
   }
-  // As OpenCV decodes: no colour profile, no multiplying by transparency.
+  // As OpenCV decodes: without the colour profile.
   const options = { colorSpaceConversion: 'none', premultiplyAlpha: 'none' } as const;
   const whole = await createImageBitmap(file, options).catch(() => {
     throw new PictureError(

@@ -14,7 +14,7 @@ export class Timeline {
 
   constructor(
     private readonly canvas: HTMLCanvasElement,
-    private readonly colours: (emotion: number) => string,
+    private readonly colours: () => string[],
   ) {}
 
   add(probabilities: readonly number[], ms: number): void {
@@ -32,13 +32,14 @@ export class Timeline {
     if (!context) return;
     const [width, height] = fit(canvas);
     context.clearRect(0, 0, width, height);
+    const colours = this.colours();
     const x = (ms: number) => width * (1 - (nowMs - ms) / SPAN_MS);
     moments.forEach((moment, i) => {
       const next = moments[i + 1]?.ms ?? nowMs;
       const end = Math.min(next, moment.ms + GAP_MS);
       let y = height;
       moment.probabilities.forEach((probability, emotion) => {
-        context.fillStyle = this.colours(emotion);
+        context.fillStyle = colours[emotion % colours.length]!;
         const h = probability * height;
         context.fillRect(x(moment.ms), y - h, x(end) - x(moment.ms) + 0.5, h);
         y -= h;

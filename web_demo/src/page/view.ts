@@ -25,24 +25,44 @@ const frame = element('frame');
 const boxes = element('boxes');
 const bars = element('bars');
 
-export const timeline = new Timeline(element<HTMLCanvasElement>('timeline'), (emotion) =>
-  getComputedStyle(document.documentElement).getPropertyValue(colour(emotion)).trim(),
-);
+export const timeline = new Timeline(element<HTMLCanvasElement>('timeline'), () => {
+  const style = getComputedStyle(document.documentElement);
+  return Array.from({ length: COLOURS }, (_, i) => style.getPropertyValue(colour(i)).trim());
+});
 
-/** Shows the camera's video, or the still picture. */
+/** Shows the camera's video and the last half minute, or the still picture. */
 export function showSource(which: 'video' | 'still', mirrored: boolean): void {
   video.hidden = which !== 'video';
   still.hidden = which !== 'still';
-  frame.classList.toggle('mirrored', which === 'video' && mirrored);
+  element('past').hidden = which !== 'video';
+  frame.classList.toggle('mirrored', mirrored);
 }
 
-/** Shows the last half minute, which only a camera has. */
-export function showTimeline(shown: boolean): void {
-  element('past').hidden = !shown;
+/** Makes the camera's frame the still picture. */
+export function keepFrame(): void {
+  [still.width, still.height] = [video.videoWidth, video.videoHeight];
+  still.getContext('2d')?.drawImage(video, 0, 0);
+}
+
+/** Says whether the picture that is shown is still to be read. */
+export function showBusy(busy: boolean): void {
+  frame.setAttribute('aria-busy', String(busy));
+}
+
+/** Shows the buttons that make sense; null leaves one as it is. */
+export function showControls(now: { live: boolean; several: boolean | null; mirror: boolean }): void {
+  const [start, pause] = [element('camera'), element('pause')];
+  const counterpart = now.live ? pause : start;
+  const hadFocus = [start, pause].includes(document.activeElement as HTMLElement);
+  start.hidden = now.live;
+  pause.hidden = element('mirror').hidden = !now.live;
+  if (now.several !== null) element('switch').hidden = !now.several;
+  element('mirror').setAttribute('aria-pressed', String(now.mirror));
+  if (hadFocus) counterpart.focus();
 }
 
 /** Draws a still picture and gives the frame its shape. */
-export function drawStill(picture: ImageBitmap | HTMLImageElement): void {
+export function drawStill(picture: ImageBitmap): void {
   [still.width, still.height] = [picture.width, picture.height];
   still.getContext('2d')?.drawImage(picture, 0, 0);
   shapeFrame(picture.width, picture.height);
@@ -55,7 +75,11 @@ export function shapeFrame(width: number, height: number): void {
 }
 
 /** Draws a box and a label round each face, in a picture of a size. */
-export function showFaces(faces: readonly Shown[], width: number, height: number, chosen: number): void {
+export function showFaces(
+  faces: readonly Shown[],
+  [width, height]: [number, number],
+  chosen: number,
+): void {
   const mirrored = frame.classList.contains('mirrored');
   const items = faces.map((face, i) => {
     const item = (boxes.children[i] as HTMLElement | undefined) ?? boxes.appendChild(newBox());

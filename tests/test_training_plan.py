@@ -25,10 +25,10 @@ def plan(**options: object) -> TrainingPlan:
 @pytest.mark.parametrize(
     ("options", "folder", "arch", "epochs"),
     [
-        pytest.param({}, "small", "small", 52, id="nothing said"),
+        pytest.param({}, "small", "small", 94, id="nothing said"),
         pytest.param({"changes": {"arch": "base"}}, "base", "base", 64, id="arch"),
         pytest.param({"changes": {"arch": "elu-cnn"}}, "elu-cnn", "elu-cnn", 24, id="own recipe"),
-        pytest.param({"recipe": "small-finish"}, "small-finish", "small", 24, id="recipe"),
+        pytest.param({"recipe": "base-finish"}, "base-finish", "base", 32, id="recipe"),
         pytest.param({"init": "small"}, "finetune", "small", 30, id="init"),
     ],
 )
@@ -56,7 +56,7 @@ def test_the_second_head_is_left_out_without_votes(tmp_path: Path) -> None:
     assert (with_votes.recipe.auxiliary > 0, with_votes.notes) == (True, ())
     asked = plan(recipe="base", settings=["auxiliary=0.5"], out=tmp_path / "new")
     assert (asked.recipe.auxiliary, asked.notes) == (0.5, ())
-    assert plan(recipe="small", out=tmp_path / "new").notes == ()
+    assert plan(recipe="nano", out=tmp_path / "new").notes == ()
 
 
 def test_a_start_of_another_architecture_decides_the_architecture(run: Run, tmp_path: Path) -> None:

@@ -289,8 +289,8 @@ def test_effects_tell_the_weak_layers(small: Any) -> None:
     assert min(effect.change for effect in usual.values()) > 0
 
     for part, factor, offset in (
-        ("weights", first(224, 100)[:, None], np.zeros(96)),  # one input has all the levels
-        ("activation", np.ones((224, 1)), first(96, 201) - 1),  # one channel has the range
+        ("weights", first(224, 100)[:, None], np.zeros(112)),  # one input has all the levels
+        ("activation", np.ones((224, 1)), first(112, 201) - 1),  # one channel has the range
     ):
         spoilt = fold(load_network(SHIPPED / "small" / "float.keras"))
         kernel, bias = spoilt.get_layer("layer5_project").get_weights()

@@ -109,12 +109,18 @@ def test_the_keyboard_reaches_everything(context: "BrowserContext", address: str
     ],
 )
 def test_screens(name: str, options: Any, browser: "Browser", address: str) -> None:
-    """Pictures for people to look at; what is asserted is that nothing is cut off sideways."""
+    """Pictures for people to look at; asserted is that nothing is cut off or covered."""
     context = browser.new_context(**options)
     page = visit(context, address)
     SCREENS.mkdir(parents=True, exist_ok=True)
     page.screenshot(path=SCREENS / f"{name}.png", full_page=True)
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    boxes = [label.bounding_box() for label in page.locator("#boxes span").all()]
+    spans = [(b["x"], b["y"], b["x"] + b["width"], b["y"] + b["height"]) for b in boxes if b]
+    assert len(spans) == 3
+    for i, a in enumerate(spans):  # no label lies on another
+        for b in spans[i + 1 :]:
+            assert a[2] <= b[0] or b[2] <= a[0] or a[3] <= b[1] or b[3] <= a[1]
     context.close()
 
 

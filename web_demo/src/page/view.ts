@@ -88,6 +88,22 @@ export function showFaces(
     return item;
   });
   while (boxes.children.length > items.length) boxes.lastElementChild?.remove();
+  separate(items);
+}
+
+/** Puts a label under its box where it would lie on an earlier one. */
+function separate(items: readonly HTMLElement[]): void {
+  const taken: DOMRect[] = [];
+  for (const item of items) {
+    const label = item.firstElementChild!;
+    const place = label.getBoundingClientRect();
+    if (taken.some((other) => touches(place, other))) item.classList.toggle('below');
+    taken.push(label.getBoundingClientRect());
+  }
+}
+
+function touches(a: DOMRect, b: DOMRect): boolean {
+  return a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom;
 }
 
 function newBox(): HTMLElement {

@@ -108,14 +108,18 @@ def test_photographs_are_read_as_python_reads_them_from_the_file_on(
         image = scene(100 + seed, EMOTIONS[seed % 7], EMOTIONS[(seed + 3) % 7], face_px=170)
         photographs[f"{seed}.jpg"] = cv2.imencode(".jpg", image)[1].tobytes()
     detector = BlazeFace()
-    read = read_in_page(context, dist, photographs)
+    read, n_faces = read_in_page(context, dist, photographs), 0
     for (name, content), faces in zip(photographs.items(), read, strict=True):
         image = decoded(content)
         boxes = detector.detect(image)
-        assert len(boxes) == len(faces) > 0, name
+        assert len(boxes) == len(faces), name
+        n_faces += len(faces)
+        if not faces:  # half out of the picture, and too doubtful for both
+            continue
         expected = shipped(np.stack([crop_face(image, box) for box in boxes]))
         found = np.array([face["answer"]["probabilities"] for face in faces])
         assert np.abs(found - expected).max() <= 0.01, name
+    assert n_faces >= 20
 
 
 def test_five_hundred_frames_leave_no_tensor_behind(context: "BrowserContext", dist: Path) -> None:

@@ -9,8 +9,7 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, Literal
@@ -20,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_edge.errors import EngineError, MissingProgramError
-from fer_edge.site import Handler, Server, Site, find_page
+from fer_edge.site import Handler, Server, Site, find_page, running
 
 Engine = Literal["tfjs-wasm", "tfjs-cpu", "litert"]
 
@@ -100,7 +99,7 @@ def ask_page(
         EngineError: The page posted an error, or nothing in time.
     """
     browser, visit = find_browser(), Visit()
-    with _serving(site, visit) as port:
+    with running(Server(site, "127.0.0.1", 0, _taking(visit))) as port:
         address = f"http://127.0.0.1:{port}/{path}?{urlencode({**query, 'result': 'result'})}"
         _open(browser, address, visit, timeout_s)
     if not visit.arrived.is_set():
@@ -130,9 +129,8 @@ def _open(browser: str, address: str, visit: Visit, timeout_s: float) -> None:
                 process.terminate()
 
 
-@contextmanager
-def _serving(site: Site, visit: Visit) -> Iterator[int]:
-    """Serves a site on loopback, which may post; yields its port."""
+def _taking(visit: Visit) -> type[Handler]:
+    """Returns what answers as a site does, and takes what its page posts."""
 
     class TakingHandler(Handler):
         def do_POST(self) -> None:
@@ -141,12 +139,4 @@ def _serving(site: Site, visit: Visit) -> Iterator[int]:
             self.end_headers()
             visit.arrived.set()
 
-    server = Server(site, "127.0.0.1", 0, TakingHandler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield server.server_port
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    return TakingHandler

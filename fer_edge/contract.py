@@ -15,6 +15,7 @@ from typing import Any
 from fer_edge import files
 from fer_edge.errors import ModelFormatError
 
+INT8_FILE = "int8.tflite"
 EMOTIONS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 """Class names in label order. Source: FER2013, arXiv:1307.0414."""
 

@@ -18,6 +18,7 @@ from fer_edge import __version__, files
 from fer_edge.calibration import CALIBRATION_SIZE, Calibration, pick_calibration
 from fer_edge.catalog import FLOAT_NETWORK, TFLITE_VARIANTS, Model
 from fer_edge.contract import (
+    INT8_FILE,
     Artifact,
     Manifest,
     describe_file,
@@ -52,7 +53,6 @@ from fer_edge.targets import (
 from fer_edge.web import find_web_page, write_web
 
 OF_INT8 = {"int8", "mcu", "android", "web"}
-INT8_FILE = "int8.tflite"
 FOLD_FACES = 64  # that the folded network is compared on
 
 

@@ -7,7 +7,9 @@ import errno
 import ipaddress
 import socket
 import sys
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from http import HTTPStatus
@@ -139,6 +141,19 @@ class Server(ThreadingHTTPServer):
         """Shows an error of ours, and none of the line."""
         if not isinstance(sys.exception(), OSError):
             super().handle_error(request, client_address)
+
+
+@contextmanager
+def running(server: Server) -> Iterator[int]:
+    """Has a server answer beside what goes on; yields its port, and ends it after."""
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield server.server_port
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
 
 
 def find_page(part: str = "") -> Path:

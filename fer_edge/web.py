@@ -6,7 +6,7 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
-from fer_edge.contract import read_manifest, write_manifest
+from fer_edge.contract import INT8_FILE, read_manifest, write_manifest
 from fer_edge.errors import ConversionError, MissingProgramError
 from fer_edge.site import find_page
 
@@ -14,7 +14,6 @@ FOLDER = "web"
 MODEL = "model"  # its folder in the page
 LEFT_OUT = (MODEL, "verify")
 WORKER = "sw.js"
-INT8_FILE = "int8.tflite"
 TFJS = "tfjs/"
 DIGITS = 16  # of a SHA-256 in the worker's list
 _LIST = "const FILES = "

@@ -16,13 +16,11 @@ from typing import get_args
 from fer_edge import files
 from fer_edge.bench import Timer, run_bench
 from fer_edge.catalog import FLOAT_NETWORK, SHIPPED, find_network, find_source
-from fer_edge.contract import Manifest, describe_file, write_manifest
+from fer_edge.contract import INT8_FILE, Manifest, describe_file, write_manifest
 from fer_edge.data.split import LabelSet, Source
 from fer_edge.export import Export, export_model
 from fer_edge.half import halve
 from fer_edge.plan import make_plan, score
-
-INT8_FILE = "int8.tflite"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

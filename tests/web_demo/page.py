@@ -1,7 +1,6 @@
 """What tests do with the page: serve it, open it, give it pictures, take its results."""
 
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_edge.data.sample import draw_scene
-from fer_edge.site import Server, Site
+from fer_edge.site import Server, Site, running
 
 if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext, Page
@@ -26,15 +25,8 @@ READY_MS = 90_000
 @contextmanager
 def serving(site: Site) -> Iterator[str]:
     """Serves a site on loopback; yields its address."""
-    server = Server(site, "127.0.0.1", 0)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}/"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with running(Server(site, "127.0.0.1", 0)) as port:
+        yield f"http://127.0.0.1:{port}/"
 
 
 def visit(context: "BrowserContext", address: str, outcome: str = "true") -> "Page":

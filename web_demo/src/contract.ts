@@ -2,7 +2,6 @@
 // there, never from a constant here.
 
 export const SIDE = 48; // of a face, in pixels
-export const MARGIN = 0; // round a face, as a fraction of its box
 
 /** An accuracy with its 95% interval, each from 0 to 1, over n faces. */
 export interface Share {

@@ -16,6 +16,7 @@ import { openDetector, type Detector } from './detector';
 import { EngineError, type Classifier, type EngineName } from './engines/engine';
 import { openLiteRt } from './engines/litert';
 import {
+  lossText,
   onLost,
   openClassifier,
   readGraph,
@@ -238,7 +239,7 @@ export class FerEdge {
       const before = this.engineName;
       this.backend = null; // so that it starts elsewhere
       await this.change(before === 'litert' ? 'litert' : 'tfjs-wasm');
-      this.options.onFallback?.(before, this.engineName, `The ${gone === 'webgl' ? 'WebGL context' : 'GPU'} was lost.`);
+      this.options.onFallback?.(before, this.engineName, lossText(gone));
     }).catch(() => undefined); // said by the next reading
   }
 

@@ -67,9 +67,13 @@ function lose(backend: Backend): void {
   for (const listener of listeners) listener(backend);
 }
 
+/** Says what was lost. */
+export function lossText(backend: Backend): string {
+  return `The ${backend === 'webgl' ? 'WebGL context' : 'GPU'} was lost.`;
+}
+
 function lossOf(backend: Backend): EngineError {
-  const name = backend === 'webgl' ? 'WebGL context' : 'GPU';
-  return new EngineError(`The ${name} was lost. Reload the page to use it again.`);
+  return new EngineError(`${lossText(backend)} Reload the page to use it again.`);
 }
 
 function failure(backend: Backend): EngineError {

@@ -258,7 +258,7 @@ export class Demo {
 
   /** Says of trouble that it came, where the page goes on by itself. */
   tellFallback(from: EngineName, to: EngineName, why: string): void {
-    view.showTrouble(`${TITLES[from]} does not run here: ${why} Going on with ${TITLES[to]}.`);
+    showFallback(from, to, why);
     this.showEngine();
   }
 }
@@ -273,6 +273,11 @@ function videoSize(): [number, number] {
 
 function stillSize(): [number, number] {
   return [view.still.width, view.still.height];
+}
+
+/** Says that an engine gave up and another took over. */
+export function showFallback(from: EngineName, to: EngineName, why: string): void {
+  view.showTrouble(`${TITLES[from]} does not run here: ${why} Going on with ${TITLES[to]}.`);
 }
 
 /** Runs what somebody asks for; what goes wrong is said on the page, which stays usable. */

@@ -2,7 +2,7 @@
 
 import { ENGINES, TITLES, load, messageOf, type EngineName, type FerEdge } from '../fer-edge';
 import { keepChoice } from './choice';
-import { Demo, attempt } from './demo';
+import { Demo, attempt, showFallback } from './demo';
 import { offerOffline } from './offline';
 import { decode } from './stills';
 import * as view from './view';
@@ -30,9 +30,7 @@ const file = view.element<HTMLInputElement>('file');
 
 // While engines are measured, one that does not run is no trouble; at the start it is.
 let tellFallback = (from: EngineName, to: EngineName, why: string): void => {
-  if (from === 'tfjs-wasm') {
-    view.showTrouble(`${TITLES[from]} does not run here: ${why} Going on with ${TITLES[to]}.`);
-  }
+  if (from === 'tfjs-wasm') showFallback(from, to, why);
 };
 
 /** Connects buttons, files, the clipboard and the tab to the demo. */

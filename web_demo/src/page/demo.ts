@@ -207,7 +207,9 @@ export class Demo {
   private async readAgain(): Promise<void> {
     for (const recent of Object.values(this.timing)) recent.clear();
     this.showEngine();
-    if (!this.isLive) await this.readStill(this.scene);
+    if (this.isLive) return;
+    this.tracks.clear(); // the other engine's answer is no part of this one's mean
+    await this.readStill(this.scene);
   }
 
   /** Stays on what was chosen before; else measures what is fastest here, once. */

@@ -64,7 +64,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "predict",
         "predictor",
     ),
-    ("bench", "mislabels", "verify"),
+    ("bench", "camera", "mislabels", "verify"),
     ("examine",),
     ("plan", "training_plan", "gates"),
     ("quickstart", "tables"),

@@ -96,6 +96,8 @@ ONLY_IN = {
     "rich": {"report", "show_faces"},
     "matplotlib": {"plots"},
     "h5py": {"half"},
+    "paho": {"camera"},
+    "picamera2": {"camera"},
 }
 
 

@@ -23,7 +23,7 @@
 
 A program of its own: files in, files and one JSON line out.
 
-    uv run --script tfjs.py --network deployed.keras --out DIR [--weights float32|float16]
+    uv run --script tfjs.py --network deployed.keras --out DIR [--weights float32|float16|uint8]
 
 The network takes float32 (1, 48, 48, 1), 0-255, and answers probabilities; so does the graph model.
 `DIR` gets `model.json` and its weights in shards under 4 MiB.
@@ -101,7 +101,7 @@ def _parse_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n", maxsplit=1)[0])
     parser.add_argument("--network", type=Path, required=True, help="a deployed .keras network")
     parser.add_argument("--out", type=Path, required=True, help="folder for the results")
-    parser.add_argument("--weights", choices=("float32", "float16"), default="float32")
+    parser.add_argument("--weights", choices=("float32", "float16", "uint8"), default="float32")
     return parser.parse_args()
 
 

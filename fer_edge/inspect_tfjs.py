@@ -76,6 +76,12 @@ def _read(path: Path) -> tuple[dict[str, Any], list[bytes]]:
         if path.stat().st_size > MAX_TOPOLOGY_BYTES:
             raise ModelFormatError(f"{path} is over 64 MiB: that is no model.json.")
         topology: dict[str, Any] = json.loads(path.read_text("utf-8"))
+        if topology.get("format") == "layers-model":
+            raise ModelFormatError(
+                f"{path} is a TF.js Layers model: layers of Keras, not yet a graph of operators. "
+                "Expected a graph model; of a network of ours, fer-edge export NETWORK.keras "
+                "--tfjs makes one."
+            )
         names = [name for group in topology["weightsManifest"] for name in group["paths"]]
         if odd := [name for name in names if Path(name).name != name]:
             raise ModelFormatError(f"{path}: expected shards beside it, found {odd[0]!r}.")

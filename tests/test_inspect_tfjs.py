@@ -168,6 +168,11 @@ def an_endless_side(model: dict[str, Any]) -> None:
     model["weightsManifest"][0]["weights"][0]["shape"][0] = float("inf")
 
 
+def layers_of_keras(model: dict[str, Any]) -> None:
+    model["format"] = "layers-model"
+    model["modelTopology"] = {"keras_version": "2.15.0", "model_config": {}}
+
+
 def a_shard_twice(model: dict[str, Any]) -> None:
     model["weightsManifest"][0]["paths"] *= 2
 
@@ -188,6 +193,7 @@ def an_absent_shard(model: dict[str, Any]) -> None:
         (a_circle, "CycleError"),
         (a_stride_of_nothing, "a stride of 0"),
         (an_endless_side, "no TF.js graph model"),
+        (layers_of_keras, "is a TF.js Layers model"),
         (a_shard_twice, "each shard once"),
         (a_shard_elsewhere, "expected shards beside it"),
         (an_absent_shard, "Cannot read"),

@@ -65,8 +65,10 @@ def verification_table(found: Verification) -> Table:
 def _verdict_row(verdict: Verdict) -> tuple[str, ...]:
     allowed = verdict.allowed
     limits = (f"{allowed.difference:.4f}", f"{allowed.margin:.4f}", allowed.reason)
-    if verdict.not_run or verdict.failed or not verdict.same_top1:
-        word = "not run" if verdict.not_run else "FAILED"
+    if not verdict.same_top1:
+        word = (
+            "not run" if verdict.not_run else "not compared" if verdict.not_compared else "FAILED"
+        )
         return (verdict.runtime, verdict.against, "–", "–", "–", "–", *limits, word)
     return (
         verdict.runtime,

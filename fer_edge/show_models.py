@@ -26,19 +26,29 @@ def show_inspection(found: Inspection) -> None:
 def show_verification(found: Verification, written: Path | None) -> None:
     """Prints which runtimes agree, and what was not run."""
     show_table(model_tables.verification_table(found))
-    for verdict in found.verdicts:
-        if verdict.not_run:
-            say(f"{verdict.runtime}: not run. {verdict.not_run}")
+    for line in _left_out(found):
+        say(line)
     if written:
         say(f"Written to {written}")
 
 
 def verification_markdown(found: Verification, arguments: Sequence[str]) -> str:
     """Returns which runtimes agree as a part of a page that names the command that wrote it."""
-    not_run = "".join(f"- {v.runtime}: not run. {v.not_run}\n" for v in found.verdicts if v.not_run)
+    left_out = "".join(f"- {line}\n" for line in _left_out(found))
     return (
         f"## The same answers everywhere: {found.model}\n\n"
         f"Written by this command, not by hand:\n\n```sh\nfer-edge {shlex.join(arguments)}\n```\n\n"
         f"{model_tables.verification_table(found).to_markdown()}"
-        + (f"\n{not_run}" if not_run else "")
+        + (f"\n{left_out}" if left_out else "")
     )
+
+
+def _left_out(found: Verification) -> list[str]:
+    """Returns a line for each runtime that proves nothing, with the reason."""
+    return [
+        f"{v.runtime}: not run. {v.not_run}"
+        if v.not_run
+        else f"{v.runtime}: run, and not compared. {v.not_compared}"
+        for v in found.verdicts
+        if v.not_run or v.not_compared
+    ]

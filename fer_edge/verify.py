@@ -40,6 +40,7 @@ class Verdict:
         against: What it was compared with; empty for the first, which nothing stands before.
         allowed: What was expected.
         not_run: Why it was not run; empty where it was.
+        not_compared: Why it was run and compared with nothing; empty where it was.
         failed: Why it could not run the model; empty where it could.
         passed: Whether it was run and is within what is allowed.
         max_difference: Largest difference of a probability.
@@ -54,6 +55,7 @@ class Verdict:
     against: str
     allowed: Allowed
     not_run: str = ""
+    not_compared: str = ""
     failed: str = ""
     passed: bool = False
     max_difference: float = 0.0
@@ -120,10 +122,20 @@ def run_all(
 
 
 def raise_differing(found: Verification) -> None:
-    """Raises GateError when a runtime that ran differs, naming the input and the difference."""
-    differing = [_fault(v) for v in found.verdicts if not v.passed and not v.not_run]
+    """Raises what keeps this from being a proof.
+
+    Raises:
+        GateError: A runtime that ran differs; it names the input and the difference.
+        MissingProgramError: No two runtimes could be compared.
+    """
+    differing = [_fault(v) for v in found.verdicts if not (v.passed or v.not_run or v.not_compared)]
     if differing:
         raise GateError(f"{'; '.join(differing)}.")
+    if not any(v.passed and v.against for v in found.verdicts):
+        raise MissingProgramError(
+            "Nothing was compared: expected two runtimes at least, found none beside one another. "
+            "What each lacks is said above."
+        )
 
 
 def _fault(verdict: Verdict) -> str:
@@ -177,13 +189,13 @@ def _run(runtime: Runtime, golden: Golden, answers: dict[str, NDArray[np.floatin
     """Runs one runtime, keeps what it answers, and returns how that compares."""
     reference = answers.get(runtime.against)
     blank = Verdict(runtime.name, runtime.against, runtime.allowed)
-    if runtime.against and reference is None:
-        why = f"{runtime.against}, which it is compared with, did not run"
-        return dataclasses.replace(blank, not_run=why)
     try:
         found = answers[runtime.name] = runtime.answer(golden.images)
     except (EnvironmentNotMadeError, MissingExtraError, MissingProgramError) as exc:
         return dataclasses.replace(blank, not_run=str(exc))
     except (ConversionError, EngineError, ModelFormatError) as exc:
         return dataclasses.replace(blank, failed=str(exc))
+    if runtime.against and reference is None:  # others may still be compared with it
+        why = f"{runtime.against}, which it is compared with, did not run"
+        return dataclasses.replace(blank, not_compared=why)
     return compare(found if reference is None else reference, found, runtime, golden.names)

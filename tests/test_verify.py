@@ -97,13 +97,30 @@ def test_what_is_not_there_is_not_run_and_what_breaks_has_failed() -> None:
         found = run_all([first, runtime(answer), after], golden_of_two())
         assert [v.passed for v in found] == [True, False, False]
         assert (found[1].not_run, found[1].failed) == (not_run, failed)
-        assert "second, which it is compared with, did not run" in found[2].not_run
+        assert (found[2].not_run, found[2].passed) == ("", False)
+        assert "second, which it is compared with, did not run" in found[2].not_compared
         verification = Verification("made up", 2, found)
         if failed:
             with pytest.raises(GateError, match="second could not run the model: it fell over"):
                 raise_differing(verification)
         else:
-            raise_differing(verification)
+            with pytest.raises(MissingProgramError, match="Nothing was compared"):
+                raise_differing(verification)
+
+
+def test_without_the_first_the_others_are_compared_all_the_same() -> None:
+    """As on an install without TensorFlow: int8's runtimes need no Keras."""
+    first = Runtime("first", "", ALLOWED, raising(ABSENT))
+    third = Runtime("third", "second", ALLOWED, lambda _images: REFERENCE + 0.01)
+    found = run_all([first, runtime(lambda _images: REFERENCE), third], golden_of_two())
+    assert [v.not_run for v in found] == [str(ABSENT), "", ""]
+    assert [v.not_compared for v in found][1:] == [
+        "first, which it is compared with, did not run",
+        "",
+    ]
+    assert [v.passed for v in found] == [False, False, True]
+    assert found[2].max_difference == pytest.approx(0.01)
+    raise_differing(Verification("made up", 2, found))
 
 
 def raising(error: Exception) -> Answer:
@@ -244,6 +261,7 @@ def test_the_whole_command(exported: Run, tmp_path: Path) -> None:
     assert len(document["verdicts"]) == 9
     for verdict in document["verdicts"]:
         assert verdict["passed"] != bool(verdict["not_run"])
+        assert not verdict["not_compared"]
         assert not verdict["not_run"] or verdict["not_run"] in " ".join(done.output.split())
     assert "agrees" in done.output
 

@@ -67,9 +67,10 @@ class Predictor:
 
     def read(self, image: NDArray[np.uint8]) -> list[Face]:
         """Returns the faces in a picture, uint8 (h, w, 3), BGR."""
-        return read_faces(image, self.detector, self._classify, unsure_below=self.unsure_below)
+        return read_faces(image, self.detector, self.classify, unsure_below=self.unsure_below)
 
-    def _classify(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def classify(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Returns the probabilities, float32 (n, k), of gray face crops, uint8 (n, 48, 48)."""
         return self.interpreter.probabilities(crops[..., None])
 
 

@@ -11,6 +11,7 @@ FerEdgeError
 ├── MissingProgramError  a program that is no Python package is absent: a browser, a built page
 ├── EngineError          a runtime that could not run a model, or did not answer
 ├── CameraError          a frame source that cannot be opened or stopped answering
+│   └── CameraGoneError           it did not answer again in the time it was given
 └── GateError            a measured figure misses the gate that was set for it
 
 Messages say what was expected, what was found and what to do.
@@ -72,6 +73,10 @@ class EngineError(FerEdgeError):
 
 class CameraError(FerEdgeError):
     """A frame source cannot be opened or stopped answering."""
+
+
+class CameraGoneError(CameraError):
+    """A live source gave no frame for so long that waiting for it was given up."""
 
 
 class GateError(FerEdgeError):

@@ -85,7 +85,7 @@ def open_predictor(model: str, detector: str) -> Predictor:
         ModelFormatError: The model is absent, damaged or nameless, or breaks the contract.
         ConfigError: There is no such detector.
     """
-    file = _model_file(model)
+    file = model_file(model)
     if file.manifest is None:
         raise ModelFormatError(
             f"{file.path} has no manifest.json beside it that describes it, so nobody knows what "
@@ -185,7 +185,7 @@ def read_pictures(
         yield picture, faces
 
 
-def _model_file(name: str) -> ModelFile:
+def model_file(name: str) -> ModelFile:
     """Returns the int8 file of a model, or the one file that was named."""
     model = find_model(name)
     return model.files[0] if len(model.files) == 1 else model.file("int8")

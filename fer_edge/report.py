@@ -23,6 +23,7 @@ from rich.table import Table as RichTable
 
 from fer_edge import data_tables, tables, web
 from fer_edge.bench import Bench
+from fer_edge.board_bench import BoardBench
 from fer_edge.data.clean import CleaningReport
 from fer_edge.data.sources import load_dataset
 from fer_edge.data.split import Dataset, Source
@@ -232,6 +233,13 @@ def show_bench(bench: Bench, written: Path | None) -> None:
         show_table(table)
     if any(latency.is_unstable for result in bench.results for latency in result.latency):
         say("* The machine was busy: samples spread over 10% about the median. Measure again.")
+    if written:
+        say(f"Raw samples: {written}")
+
+
+def show_boards(results: Sequence[BoardBench], written: Path | None) -> None:
+    """Prints how fast boards read frames."""
+    show_table(tables.board_table(results))
     if written:
         say(f"Raw samples: {written}")
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fer_edge.bench import Bench, Latency, Result, What
+from fer_edge.board_bench import STAGES, BoardBench, Look
 from fer_edge.improvement import Improvement
 from fer_edge.metrics import Interval
 from fer_edge.sensitivity import Sensitivity
@@ -138,6 +139,40 @@ def _summary_row(result: Result) -> tuple[str, ...]:
         f"{result.n_parameters:,}",
         f"{result.macs / 1e6:.1f}",
         milliseconds(latency.p50_ms.value) + (" *" if latency.is_unstable else ""),
+    )
+
+
+def board_table(results: Sequence[BoardBench]) -> Table:
+    """Returns how fast boards read frames."""
+    title = (
+        "640 × 480, one drawn face, faces looked for in every frame, one thread; p50 / p90 in ms "
+        "over n frames, one run a row; °C and throttling: the highest, and all that was seen"
+    )
+    columns = ("board", "model", "detector", "n", *STAGES, "frames/s", "peak memory", "°C")
+    return Table(title, (*columns, "throttled"), tuple(map(_board_row, results)), (0, 1, 2, 10))
+
+
+def _board_row(found: BoardBench) -> tuple[str, ...]:
+    times = [
+        " / ".join(milliseconds(found.percentile_ms(stage, p)) for p in (50, 90))
+        for stage in STAGES
+    ]
+    return (
+        *(found.board, found.model, found.detector, f"{len(found.samples_ns['frame']):,}"),
+        *times,
+        f"{found.frames_per_s:.1f}",
+        size(found.peak_memory_bytes),
+        *_heat(found.looks),
+    )
+
+
+def _heat(looks: Sequence[Look]) -> tuple[str, str]:
+    temperatures = [look.temperature_c for look in looks if look.temperature_c is not None]
+    told = [look.throttling for look in looks if look.throttling is not None]
+    seen = sorted({name for names in told for name in names})
+    return (
+        f"{max(temperatures):.0f}" if temperatures else "–",
+        (", ".join(seen) or "no") if told else "–",
     )
 
 

@@ -12,7 +12,18 @@ PACKAGE = ROOT / "fer_edge"
 
 # Each module imports from its own layer or the ones before it; see DESIGN's dependency direction.
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("fer_edge", "errors", "files", "page", "site", "lookahead", "metrics", "quiet", "confidence"),
+    (
+        "fer_edge",
+        "errors",
+        "board",
+        "files",
+        "page",
+        "site",
+        "lookahead",
+        "metrics",
+        "quiet",
+        "confidence",
+    ),
     ("contract", "script_environment"),
     (
         "data",
@@ -60,17 +71,21 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "candidates",
         "coldstart",
         "export",
+        "export_inputs",
         "material",
+        "pi",
+        "wheel",
         "predict",
         "predictor",
     ),
     ("bench", "camera", "mislabels", "verify"),
-    ("examine",),
+    ("board_bench", "doctor", "examine"),
     ("plan", "training_plan", "gates"),
     ("quickstart", "tables"),
     ("data_tables", "model_tables"),
     ("report", "show_faces", "show_models"),
     ("cli", "__main__"),
+    ("pi_bundle",),
 )
 LAYER_OF = {module: number for number, layer in enumerate(LAYERS) for module in layer}
 

@@ -25,6 +25,7 @@ COMMANDS = (
     "bench",
     "verify",
     "predict",
+    "camera",
     "demo",
     "inspect",
     "model",

@@ -134,7 +134,8 @@ class Source(Protocol):
     def read(self) -> tuple[NDArray[np.uint8], float | None] | None:
         """Returns the next frame, uint8 (h, w, 3) BGR, and its position in seconds if it has one.
 
-        None is the end of a recording.
+        None is the end of a recording. A picture without pixels, (0, 0, 3), came and could not
+        be decoded.
 
         Raises:
             CameraError: A live source cannot be read any more.

@@ -11,6 +11,7 @@ import typer
 from fer_edge import __version__
 from fer_edge.cli import (
     bench,
+    camera,
     data,
     demo,
     export,
@@ -40,6 +41,7 @@ app.command("export")(guarded(export.export))
 app.command("bench")(guarded(bench.bench))
 app.command("verify")(guarded(verify.verify))
 app.command("predict")(guarded(predict.predict))
+app.command("camera")(guarded(camera.camera))
 app.command("demo")(guarded(demo.demo))
 app.command("inspect")(guarded(inspect.inspect))
 app.command("model")(guarded(model.model))

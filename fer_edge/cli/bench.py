@@ -21,11 +21,13 @@ from fer_edge.cli.options import (
 
 def bench(
     models: Annotated[
-        list[str],
+        list[str] | None,
         typer.Argument(
-            help="Run folders, shipped names, .tflite or .keras files.", metavar="MODEL…"
+            help="Run folders, shipped names, .tflite or .keras files.",
+            metavar="MODEL…",
+            show_default="with --device: base; small on ARM boards",
         ),
-    ],
+    ] = None,
     *,
     data: Data = None,
     detect: Detect = "",
@@ -44,6 +46,14 @@ def bench(
     cold_start: Annotated[
         bool, typer.Option(help="Start a process for each model, for cold start and memory.")
     ] = True,
+    device: Annotated[
+        bool,
+        typer.Option(
+            "--device", help="Instead: the live loop's speed on this board, added to --out."
+        ),
+    ] = False,
+    detector: Annotated[str, typer.Option(help="With --device: haar or yunet:PATH.")] = "haar",
+    seconds: Annotated[float, typer.Option(help="With --device: how long.", min=0.1)] = 30.0,
     out: OutFile = None,
     markdown: Annotated[
         Path | None, typer.Option(help="Write the tables as Markdown as well.")
@@ -59,7 +69,14 @@ def bench(
     Raw samples are kept: in RUN/bench.json for a run, else where --out says.
 
     Example: `fer-edge bench runs/mine --data fer2013.csv --gate "int8.agreement>=0.98"`
+
+    Example: `fer-edge bench --device --out boards.json`
     """
+    if device:
+        bench_device(models or [], detector, seconds, out, as_json=as_json)
+        return
+    if not models:
+        raise typer.BadParameter("name a model, or --device.", param_hint="MODEL…")
     from fer_edge import files, page, report
     from fer_edge.bench import Timer, run_bench
     from fer_edge.gates import check_gates, check_names, parse_gates, raise_missed
@@ -94,3 +111,32 @@ def bench(
     verdicts = check_gates(gates, done)
     report.show_gates(verdicts)
     raise_missed(verdicts)
+
+
+def bench_device(
+    models: list[str], detector: str, seconds: float, out: Path | None, *, as_json: bool
+) -> None:
+    """Measures the live loop with each model; results of other boards in `out` stay."""
+    from fer_edge import files, report
+    from fer_edge.board_bench import add_result, measure_board, read_results, to_json
+    from fer_edge.catalog import default_model
+    from fer_edge.predictor import model_file, open_predictor
+
+    results = read_results(out) if out else []
+    for name in models or [default_model()]:
+        predictor = open_predictor(name, detector)
+        path = model_file(name).path
+        with report.progress() as progress:
+            found = measure_board(
+                predictor,
+                model=name,
+                model_sha256=files.sha256_of(path),
+                detector=detector.partition(":")[0],
+                seconds=seconds,
+                progress=progress,
+            )
+        results = add_result(out, found) if out else [*results, found]
+    if as_json:
+        report.print_text(to_json(results))
+    else:
+        report.show_boards(results, out)

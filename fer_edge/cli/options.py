@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Literal, ParamSpec
 
 import typer
 
-from fer_edge.errors import FerEdgeError, GateError
+from fer_edge.errors import CameraGoneError, FerEdgeError, GateError
 
 if TYPE_CHECKING:
     from fer_edge.data.split import Source
 
 P = ParamSpec("P")
 
-EXIT_CODES: dict[type[FerEdgeError], int] = {GateError: 3, FerEdgeError: 1}
+EXIT_CODES: dict[type[FerEdgeError], int] = {GateError: 3, CameraGoneError: 4, FerEdgeError: 1}
 INTERRUPTED = 130
 
 SOURCE_HELP = (

@@ -1,0 +1,146 @@
+"""Whole lines into files, and into streams that are open already. Knows nothing of what they say.
+
+A line is there at once and whole. A full disk leaves no half of one, and a killed process cannot;
+only a power cut may, and the next start ends that one before it goes on.
+"""
+
+import io
+import os
+import select
+import stat
+from pathlib import Path
+from typing import TextIO
+
+from fer_edge.camera.fanout import EndedError
+from fer_edge.errors import OutputError
+
+
+class LineFile:
+    """A file that is appended to. After a failure it is opened anew: a disk may come back.
+
+    Args:
+        path: Is made, with its folders, where it is not there yet.
+        header: The line that a new file begins with, and that an old one has to.
+
+    Raises:
+        OutputError: It cannot be written, or begins in another way.
+    """
+
+    def __init__(self, path: Path, *, header: str = "") -> None:
+        self._path, self._header = path, header.encode()
+        self._file: io.FileIO | None = None
+        self.write("")
+
+    def write(self, text: str) -> None:
+        """Appends lines, each with its newline.
+
+        Raises:
+            OutputError: They are not there, and no part of them is.
+        """
+        try:
+            self._file = self._file or self._open()
+            _append(self._file, text.encode())
+        except OSError as exc:
+            self.close()
+            raise OutputError(
+                f"Cannot write {self._path}: {exc.strerror or exc}. Expected a place with room "
+                "that you may write to."
+            ) from exc
+
+    def _open(self) -> io.FileIO:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        file = io.FileIO(self._path, "a+")
+        try:
+            self._begin(file)
+        except BaseException:
+            file.close()
+            raise
+        return file
+
+    def _begin(self, file: io.FileIO) -> None:
+        """Writes the header where there is none, and ends a line that a power cut left."""
+        if not _is_regular(file) or not file.seek(0, os.SEEK_END):
+            _append(file, self._header)
+            return
+        file.seek(-1, os.SEEK_END)
+        ends_whole = file.read(1) == b"\n"
+        file.seek(0)
+        found = file.read(len(self._header))
+        if found != self._header:
+            raise OutputError(
+                f"{self._path} begins with {found[:80]!r}…, expected {self._header[:80]!r}…: it is "
+                "another table, or one of another model. It was left as it is; choose another name."
+            )
+        if not ends_whole:
+            _append(file, b"\n")
+
+    def close(self) -> None:
+        """Closes the file; all lines are in it already."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+
+class LineStream:
+    """A stream that somebody else opened and closes, such as stdout.
+
+    Args:
+        stream: For text.
+        name: For messages.
+    """
+
+    def __init__(self, stream: TextIO, name: str) -> None:
+        self._stream, self._name = stream, name
+        self._raw = _raw(stream)
+
+    def write(self, text: str) -> None:
+        """Writes text, and has it on its way when this returns.
+
+        Raises:
+            EndedError: Nobody reads the other end of the pipe any more.
+            OutputError: It was not written.
+        """
+        try:
+            if self._raw is None:
+                self._stream.write(text)
+                self._stream.flush()
+            else:
+                _append(self._raw, text.encode(self._stream.encoding, "replace"))
+        except BrokenPipeError as exc:
+            raise EndedError(f"Nobody reads {self._name} any more; it has ended.") from exc
+        except OSError as exc:
+            raise OutputError(f"Cannot write to {self._name}: {exc.strerror or exc}.") from exc
+
+    def close(self) -> None:
+        """Does nothing: the stream is somebody else's, and has got everything."""
+
+
+def _raw(stream: TextIO) -> io.FileIO | None:
+    """Returns the file under a stream; None for one in memory.
+
+    A stream's buffer would keep or lose a part of what did not go out, so lines go past it.
+    """
+    try:
+        stream.flush()
+        return io.FileIO(stream.fileno(), "w", closefd=False)
+    except OSError:  # io.UnsupportedOperation is one
+        return None
+
+
+def _append(file: io.FileIO, content: bytes) -> None:
+    """Writes all of it, or raises OSError and leaves nothing of it in a regular file."""
+    n_written = 0
+    try:
+        while n_written < len(content):
+            n = file.write(content[n_written:])
+            if n is None:  # a pipe that does not block, as some parents leave stdout
+                select.select([], [file], [])
+            n_written += n or 0
+    except OSError:
+        if n_written and _is_regular(file):
+            file.truncate(file.seek(-n_written, os.SEEK_CUR))
+        raise
+
+
+def _is_regular(file: io.FileIO) -> bool:
+    return stat.S_ISREG(os.fstat(file.fileno()).st_mode)

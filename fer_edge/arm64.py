@@ -1,4 +1,4 @@
-"""A Raspberry Pi's arithmetic without one: 64-bit ARM Linux under QEMU, made by `scripts/arm64`.
+"""A Raspberry Pi's arithmetic without one: ARM Linux under QEMU, made by `scripts/arm64`.
 
 Our own runtime runs in it, on LiteRT's build for ARM. Its time says nothing about a board.
 """
@@ -7,7 +7,9 @@ import os
 import shutil
 import subprocess
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +19,10 @@ from fer_edge.runtime import Kernels
 
 VARIABLE = "FER_EDGE_ARM64"
 QEMU = "qemu-aarch64-static"
-CPU = "cortex-a72"  # a Pi 4's
 TIMEOUT_S = 300
+
+# QEMU and the processor of a Pi 4, by what Linux calls a 64-bit and a 32-bit system there.
+PROCESSORS = {"aarch64": (QEMU, "cortex-a72"), "armv7l": ("qemu-arm-static", "max")}
 
 PROGRAM = """
 import sys, numpy as np
@@ -29,6 +33,73 @@ interpreter = Interpreter((folder / "model.tflite").read_bytes(), kernels=kernel
 print(interpreter.delegate)
 np.save(folder / "answers.npy", interpreter.probabilities(np.load(folder / "faces.npy")))
 """
+
+
+@dataclass(frozen=True)
+class Emulation:
+    """An ARM Linux with Python.
+
+    Attributes:
+        root: Its folder, with what `scripts/arm64` fakes of /proc and /sys.
+        packages: On Python's path.
+        machine: The processor, as Linux names it.
+    """
+
+    root: Path
+    packages: tuple[Path, ...]
+    machine: Literal["aarch64", "armv7l"] = "aarch64"
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Runs its Python; arguments are Python's.
+
+        Raises:
+            EngineError: It did not end.
+        """
+        qemu, cpu = PROCESSORS[self.machine]
+        (python,) = (self.root / "usr/bin").glob("python3.??")
+        environment = {
+            "QEMU_CPU": cpu,
+            "PYTHONHOME": str(self.root / "usr"),
+            "PYTHONPATH": ":".join(map(str, self.packages)),
+            "PATH": os.environ["PATH"],
+        }
+        try:
+            return subprocess.run(
+                [qemu, "-L", str(self.root), str(python), "-S", "-B", *arguments],
+                capture_output=True,
+                text=True,
+                timeout=TIMEOUT_S,
+                env=environment,
+                check=False,
+            )
+        except subprocess.TimeoutExpired as exc:
+            raise EngineError(f"The emulated ARM did not answer in {TIMEOUT_S} s.") from exc
+
+    def classify(
+        self, model: bytes, faces: NDArray[np.uint8], kernels: Kernels
+    ) -> tuple[NDArray[np.float32], str]:
+        """Returns (n, k) probabilities of a `.tflite` model, and the delegate that ran it.
+
+        Args:
+            model: The file's bytes.
+            faces: Of the shape and type that it takes, behind n.
+            kernels: The runtime's.
+
+        Raises:
+            EngineError: The model did not run.
+        """
+        with tempfile.TemporaryDirectory() as scratch:
+            folder = Path(scratch)
+            (folder / "model.tflite").write_bytes(model)
+            np.save(folder / "faces.npy", faces)
+            (folder / "program.py").write_text(PROGRAM, "utf-8")
+            done = self.run(str(folder / "program.py"), str(folder), kernels)
+            if done.returncode:
+                raise EngineError(
+                    f"The emulated ARM failed (exit {done.returncode}). {done.stderr[-500:]}"
+                )
+            answers: NDArray[np.float32] = np.load(folder / "answers.npy", allow_pickle=False)
+            return answers, done.stdout.strip()
 
 
 def find_root() -> Path:
@@ -64,34 +135,8 @@ def classify_on_arm64(
     """
     root = find_root()
     package = Path(__file__).resolve().parents[1]
-    with tempfile.TemporaryDirectory() as scratch:
-        folder = Path(scratch)
-        (folder / "model.tflite").write_bytes(model)
-        np.save(folder / "faces.npy", faces)
-        (folder / "program.py").write_text(PROGRAM, "utf-8")
-        python = [QEMU, "-L", str(root), str(root / "usr/bin/python3.11"), "-S", "-B"]
-        environment = {
-            "QEMU_CPU": CPU,
-            "PYTHONHOME": str(root / "usr"),
-            "PYTHONPATH": f"{root / 'opt/site'}:{package}",
-            "PATH": os.environ["PATH"],
-        }
-        try:
-            done = subprocess.run(
-                [*python, str(folder / "program.py"), str(folder), kernels],
-                capture_output=True,
-                text=True,
-                timeout=TIMEOUT_S,
-                env=environment,
-                check=False,
-            )
-        except subprocess.TimeoutExpired as exc:
-            raise EngineError(f"The emulated ARM did not answer in {TIMEOUT_S} s.") from exc
-        expected = "XNNPACK" if kernels == "xnnpack" else "none"
-        if done.returncode or done.stdout.strip() != expected:
-            raise EngineError(
-                f"The emulated ARM failed (exit {done.returncode}); expected the delegate "
-                f"{expected}, found {done.stdout.strip() or 'nothing'}. {done.stderr[-500:]}"
-            )
-        answers: NDArray[np.float32] = np.load(folder / "answers.npy", allow_pickle=False)
-        return answers
+    answers, found = Emulation(root, (root / "opt/site", package)).classify(model, faces, kernels)
+    expected = "XNNPACK" if kernels == "xnnpack" else "none"
+    if found != expected:
+        raise EngineError(f"Expected the delegate {expected} on the emulated ARM, found {found}.")
+    return answers

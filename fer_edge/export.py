@@ -9,13 +9,12 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fer_edge import __version__, files
-from fer_edge.calibration import CALIBRATION_SIZE, Calibration, pick_calibration
+from fer_edge.calibration import CALIBRATION_SIZE
 from fer_edge.catalog import FLOAT_NETWORK, TFLITE_VARIANTS, Model
 from fer_edge.contract import (
     INT8_FILE,
@@ -26,11 +25,12 @@ from fer_edge.contract import (
     write_manifest,
 )
 from fer_edge.data.sample import sample_dataset
-from fer_edge.data.sources import load_dataset
-from fer_edge.data.split import Source, Split
+from fer_edge.data.split import Source
 from fer_edge.deploy import check_fold, fold
 from fer_edge.errors import ConfigError, ConversionError, OutputError
+from fer_edge.export_inputs import Sample, int8_of, labels_and_samples, training_of
 from fer_edge.keras_network import load_network
+from fer_edge.pi import write_pi
 from fer_edge.quantization import (
     Agreement,
     Int8Record,
@@ -40,7 +40,6 @@ from fer_edge.quantization import (
     prepare_int8,
     write_analysis,
 )
-from fer_edge.runs import training_provenance
 from fer_edge.runtime import Interpreter, runtime_version
 from fer_edge.sensitivity import Sensitivity, compare
 from fer_edge.targets import (
@@ -52,7 +51,7 @@ from fer_edge.targets import (
 )
 from fer_edge.web import find_web_page, write_web
 
-OF_INT8 = {"int8", "mcu", "android", "web"}
+OF_INT8 = {"int8", "mcu", "android", "web", "pi"}
 FOLD_FACES = 64  # that the folded network is compared on
 
 
@@ -62,7 +61,7 @@ class Export:
 
     Attributes:
         variants: Of `float16`, `dynamic`, `int8`, `saved_model`, `keras`, `tfjs`, `mcu`,
-            `android` and `web`; float32 always is.
+            `android`, `web` and `pi`; float32 always is.
         seed: Of the calibration sample.
         calibration_size: Images in it.
         rounding: How int8's weights are rounded: `calibrated`, after their ranges are equalised,
@@ -151,9 +150,10 @@ def export_model(
     _refuse_folder(folder, force=force)
     page = find_web_page() if "web" in export.variants else None
     network = load_network(model.network)
-    reused = _int8_of(model) if data is None and export.takes_int8_as_it_is else b""
-    needed = export if export.takes_int8 and not reused else None
-    emotions, calibration, validation = _labels_and_samples(model, needed, data)
+    reused = int8_of(model) if data is None and export.takes_int8_as_it_is else b""
+    sample = Sample(export.calibration_size, export.seed)
+    needed = sample if export.takes_int8 and not reused else None
+    emotions, calibration, validation = labels_and_samples(model, needed, data)
     if network.output_shape[1] != len(emotions):
         raise ConversionError(
             f"{model.name} tells {network.output_shape[1]} classes apart, and its labels are "
@@ -199,7 +199,7 @@ def export_model(
             name=model.name,
             emotions=emotions,
             files=_describe_files(target, len(emotions)),
-            training=_training(model),
+            training=training_of(model),
             calibration=int8.calibration,
             converter={
                 "fer_edge": __version__,
@@ -216,14 +216,11 @@ def export_model(
                 write_manifest(target / part, manifest.part(part))
         if page:
             write_web(page, target)
+        if "pi" in export.variants:
+            say("packing the bundle for a Raspberry Pi")
+            write_pi(target)
     named = str(model.run.folder if model.run else folder)
     return Exported(folder, named, manifest, error, len(faces), int8.agreement, sensitivity)
-
-
-def _int8_of(model: Model) -> bytes:
-    """Returns the int8 file that a shipped or exported model comes with; a run's is made anew."""
-    has = model.run is None and any(file.variant == "int8" for file in model.files)
-    return model.file("int8").read_bytes() if has and model.manifest else b""
 
 
 def _refuse_folder(folder: Path, *, force: bool) -> None:
@@ -236,57 +233,8 @@ def _refuse_folder(folder: Path, *, force: bool) -> None:
         )
 
 
-def _labels_and_samples(
-    model: Model, export: Export | None, data: Source | str | None
-) -> tuple[tuple[str, ...], Calibration | None, Split | None]:
-    """Returns the labels, from the model itself where it knows them, and int8's two samples.
-
-    The samples are for an export that makes an int8 file; None asks for the labels alone.
-    Int8 is calibrated on the one and its confidence measured on the other, the validation split.
-
-    Raises:
-        ConversionError: The data is not what the model was trained on, or nobody says what is.
-    """
-    training = _training(model)
-    known = model.manifest.emotions if model.manifest else training.get("data", {}).get("emotions")
-    if export is None and known:
-        return tuple(known), None, None
-    dataset = load_dataset(data or _own_data(model))
-    trained_on = training.get("data", {}).get("sha256", dataset.sha256)
-    if trained_on != dataset.sha256:
-        raise ConversionError(
-            f"{model.name} was trained on other data than {dataset.source.name}: expected SHA-256 "
-            f"{trained_on[:16]}…, found {dataset.sha256[:16]}…. Calibration images have to be "
-            "training images: pass the same data with --data."
-        )
-    if export is None:
-        return dataset.emotions, None, None
-    calibration = pick_calibration(dataset, n=export.calibration_size, seed=export.seed)
-    return dataset.emotions, calibration, dataset.splits.get("validation")
-
-
-def _own_data(model: Model) -> Source:
-    """Returns the data that a run was trained on; raises ConversionError for other models."""
-    if model.run is None:
-        raise ConversionError(
-            f"{model.name} does not say where its training images are, and they are needed. "
-            "Pass the data that it was trained on with --data."
-        )
-    return model.run.data
-
-
 def _drawn_faces() -> NDArray[np.uint8]:
     return sample_dataset(n_per_class=(10, 1, 1)).split("train").images
-
-
-def _training(model: Model) -> dict[str, Any]:
-    """Returns what is known of a model's training."""
-    if model.run:
-        return training_provenance(model.run.read_config())
-    if model.manifest:
-        return dict(model.manifest.training)
-    assert model.network is not None  # noqa: S101  (checked by the caller)
-    return {"network": model.network.name, "sha256": files.sha256_of(model.network)}
 
 
 def _describe_files(folder: Path, n_classes: int) -> dict[str, Artifact]:

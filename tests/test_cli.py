@@ -26,6 +26,7 @@ COMMANDS = (
     "verify",
     "predict",
     "camera",
+    "doctor",
     "demo",
     "inspect",
     "model",

@@ -14,6 +14,7 @@ from fer_edge.cli import (
     camera,
     data,
     demo,
+    doctor,
     export,
     inspect,
     model,
@@ -42,6 +43,7 @@ app.command("bench")(guarded(bench.bench))
 app.command("verify")(guarded(verify.verify))
 app.command("predict")(guarded(predict.predict))
 app.command("camera")(guarded(camera.camera))
+app.command("doctor")(guarded(doctor.doctor))
 app.command("demo")(guarded(demo.demo))
 app.command("inspect")(guarded(inspect.inspect))
 app.command("model")(guarded(model.model))

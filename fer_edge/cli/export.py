@@ -44,6 +44,10 @@ def export(
     web: Annotated[
         bool, typer.Option("--web", help="The browser demo with this model in it: a folder.")
     ] = False,
+    pi: Annotated[
+        bool,
+        typer.Option("--pi", help="A folder and an archive that a Raspberry Pi installs and runs."),
+    ] = False,
     every: Annotated[
         bool, typer.Option("--all", help="All of these; web where its page is built.")
     ] = False,
@@ -87,7 +91,7 @@ def export(
 
     Example: `fer-edge export small --android --mcu --tfjs`
 
-    Example: `fer-edge export runs/mine --web`
+    Example: `fer-edge export runs/mine --web --pi`
     """
     from fer_edge import report
     from fer_edge.catalog import find_source
@@ -105,6 +109,7 @@ def export(
         "mcu": mcu,
         "android": android,
         "web": web,
+        "pi": pi,
     }
     source = chosen_source(data, detect, ferplus, labels)
     with report.working(f"exporting {found.name}") as say:

@@ -1,0 +1,84 @@
+"""What an export starts from beside the network: labels, samples of data, provenance."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from fer_edge import files
+from fer_edge.calibration import Calibration, pick_calibration
+from fer_edge.catalog import Model
+from fer_edge.data.sources import load_dataset
+from fer_edge.data.split import Source, Split
+from fer_edge.errors import ConversionError
+from fer_edge.runs import training_provenance
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Which training images int8 is calibrated on.
+
+    Attributes:
+        size: How many.
+        seed: Of their choice.
+    """
+
+    size: int
+    seed: int
+
+
+def int8_of(model: Model) -> bytes:
+    """Returns the int8 file that a shipped or exported model comes with; a run's is made anew."""
+    has = model.run is None and any(file.variant == "int8" for file in model.files)
+    return model.file("int8").read_bytes() if has and model.manifest else b""
+
+
+def labels_and_samples(
+    model: Model, sample: Sample | None, data: Source | str | None
+) -> tuple[tuple[str, ...], Calibration | None, Split | None]:
+    """Returns the labels, from the model itself where it knows them, and int8's two samples.
+
+    Int8 is calibrated on the one and its confidence measured on the other, the validation split.
+
+    Args:
+        model: What is exported.
+        sample: For int8; None asks for the labels alone.
+        data: None for what a run was trained on.
+
+    Raises:
+        ConversionError: The data is not what the model was trained on, or nobody says what is.
+    """
+    training = training_of(model)
+    known = model.manifest.emotions if model.manifest else training.get("data", {}).get("emotions")
+    if sample is None and known:
+        return tuple(known), None, None
+    dataset = load_dataset(data or own_data(model))
+    trained_on = training.get("data", {}).get("sha256", dataset.sha256)
+    if trained_on != dataset.sha256:
+        raise ConversionError(
+            f"{model.name} was trained on other data than {dataset.source.name}: expected SHA-256 "
+            f"{trained_on[:16]}…, found {dataset.sha256[:16]}…. Calibration images have to be "
+            "training images: pass the same data with --data."
+        )
+    if sample is None:
+        return dataset.emotions, None, None
+    calibration = pick_calibration(dataset, n=sample.size, seed=sample.seed)
+    return dataset.emotions, calibration, dataset.splits.get("validation")
+
+
+def own_data(model: Model) -> Source:
+    """Returns the data that a run was trained on; raises ConversionError for other models."""
+    if model.run is None:
+        raise ConversionError(
+            f"{model.name} does not say where its training images are, and they are needed. "
+            "Pass the data that it was trained on with --data."
+        )
+    return model.run.data
+
+
+def training_of(model: Model) -> dict[str, Any]:
+    """Returns what is known of a model's training."""
+    if model.run:
+        return training_provenance(model.run.read_config())
+    if model.manifest:
+        return dict(model.manifest.training)
+    assert model.network is not None  # noqa: S101  (checked by the caller)
+    return {"network": model.network.name, "sha256": files.sha256_of(model.network)}

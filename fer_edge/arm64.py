@@ -65,11 +65,12 @@ class Emulation:
         }
         try:
             return subprocess.run(
-                [qemu, "-L", str(self.root), str(python), "-S", "-B", *arguments],
+                [qemu, "-L", str(self.root), str(python), "-S", "-B", "-P", *arguments],
                 capture_output=True,
                 text=True,
                 timeout=TIMEOUT_S,
                 env=environment,
+                cwd=self.root,  # else this checkout could stand before the packages
                 check=False,
             )
         except subprocess.TimeoutExpired as exc:

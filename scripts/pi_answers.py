@@ -39,6 +39,7 @@ LIMITS: dict[str, dict[str, float]] = {
         "box_pixels": 0,
         "picture_steps": 1,
         "film_steps": 13,
+        "camera_steps": 13,
     },
     "armv7l": {
         "reference_steps": 0,
@@ -46,6 +47,7 @@ LIMITS: dict[str, dict[str, float]] = {
         "box_pixels": 2,
         "picture_steps": 26,
         "film_steps": 26,
+        "camera_steps": 26,
     },
 }
 
@@ -62,6 +64,7 @@ class Answers:
         box_pixels: Of a face's box by `run.py predict`.
         picture_steps: Of a probability there, in 1/256.
         film_steps: The same in a film, whose decoders differ.
+        camera_steps: The same by `run.py` alone, the live loop on that film.
         n_faces: Found in pictures and film, here and there.
         n_same_emotion: Of these with the same emotion.
         versions: What ran there.
@@ -74,6 +77,7 @@ class Answers:
     box_pixels: float
     picture_steps: float
     film_steps: float
+    camera_steps: float
     n_faces: int
     n_same_emotion: int
     versions: str
@@ -121,13 +125,9 @@ def compare(emulation: Emulation, bundle: Path) -> Answers:
     with tempfile.TemporaryDirectory() as scratch:
         pictures = draw_pictures(Path(scratch))
         arguments = [str(bundle / "run.py"), "predict", "--json", "--every", "0", *pictures]
-        here = subprocess.run(
-            [sys.executable, *arguments], capture_output=True, text=True, check=True
-        ).stdout
-        there = emulation.run("-c", RUN, str(emulation.root), *arguments)
-    if there.returncode:
-        sys.exit(f"run.py failed on the emulated board:\n{there.stderr[-3000:]}")
-    pairs = pair_faces(read_faces(here), read_faces(there.stdout))
+        pairs = run_both(emulation, arguments)
+        live = [str(bundle / "run.py"), "--source", str(Path(scratch) / CLIP), "--json", "-"]
+        followed = run_both(emulation, [*live, "--smoothing", "0"])
     apart = [differences(*pair) for pair in pairs]
     return Answers(
         reference_steps=steps["reference"],
@@ -137,10 +137,24 @@ def compare(emulation: Emulation, bundle: Path) -> Answers:
         box_pixels=max(difference.box for difference in apart),
         picture_steps=max(d.steps for d in apart if not d.is_of_film),
         film_steps=max(d.steps for d in apart if d.is_of_film),
+        camera_steps=max(differences(*pair).steps for pair in followed),
         n_faces=len(pairs),
         n_same_emotion=sum(difference.is_same_emotion for difference in apart),
         versions=emulation.run("-c", VERSIONS).stdout.strip(),
     )
+
+
+def run_both(
+    emulation: Emulation, arguments: Sequence[str]
+) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+    """Returns the faces that a program tells of here and on the board, one beside the other."""
+    here = subprocess.run(
+        [sys.executable, *arguments], capture_output=True, text=True, check=True
+    ).stdout
+    there = emulation.run("-c", RUN, str(emulation.root), *arguments)
+    if there.returncode:
+        sys.exit(f"run.py failed on the emulated board:\n{there.stderr[-3000:]}")
+    return pair_faces(read_faces(here), read_faces(there.stdout))
 
 
 # 32-bit QEMU opens the files of its root under their own names and denies that they exist, so
@@ -189,11 +203,11 @@ def shrink(image: Any) -> NDArray[np.uint8]:
 
 
 def read_faces(lines: str) -> list[dict[str, Any]]:
-    """Returns the faces of `predict --json`, in order, each with its picture."""
+    """Returns the faces in JSON lines of `predict` or `camera`, in order, each with its picture."""
     return [
-        {**face, "picture": (document["path"], document.get("frame"))}
+        {**face, "picture": (document.get("path"), document.get("frame"))}
         for document in map(json.loads, lines.splitlines())
-        for face in document["faces"]
+        for face in document.get("faces", ())
     ]
 
 
@@ -224,7 +238,7 @@ def differences(here: dict[str, Any], there: dict[str, Any]) -> Difference:
     probability = max(abs(ours[emotion] - theirs[emotion]) for emotion in ours)
     is_of_film = here["picture"][1] is not None
     steps = round(probability / STEP, 2)  # of which --json gives six digits
-    return Difference(box, steps, here["emotion"] == there["emotion"], is_of_film)
+    return Difference(box, steps, here.get("emotion") == there.get("emotion"), is_of_film)
 
 
 if __name__ == "__main__":

@@ -34,7 +34,7 @@ def quiet_opencv() -> None:
     `quiet_stderr` would not do: it turns descriptor 2 for all threads, for as long as a call hangs.
     """
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # read once, by the first stream
-    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    getattr(cv2.utils, "logging", cv2).setLogLevel(0)  # up to 4.11 it stood in cv2 itself
 
 
 class CaptureSource:

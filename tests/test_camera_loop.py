@@ -187,7 +187,7 @@ def soak() -> ModuleType:
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="this system has no /proc")
 def test_100_000_frames_leave_nothing_behind(soak: ModuleType, predictor: Predictor) -> None:
-    found = soak.soak(predictor, 100_000, size=(64, 48))
+    found = soak.soak(predictor, 100_000, size=(64, 48), pace_s=2e-4)
     assert found.faults == []
     assert found.n_read == 100_000
     assert found.n_captured >= 100_000

@@ -79,7 +79,13 @@ def test_a_board_answers_like_this_machine(
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("reference_steps", 1), ("xnnpack_steps", 2), ("box_pixels", 0.5), ("picture_steps", 2), ("camera_steps", 14)],
+    [
+        ("reference_steps", 1),
+        ("xnnpack_steps", 2),
+        ("box_pixels", 0.5),
+        ("picture_steps", 2),
+        ("camera_steps", 14),
+    ],
 )
 def test_a_larger_difference_is_a_miss(name: str, value: float) -> None:
     same = dict.fromkeys(pi_answers.LIMITS["aarch64"], 0)

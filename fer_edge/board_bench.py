@@ -1,7 +1,7 @@
 """The live loop's speed on this board: where a frame's time goes, and what heat does to it.
 
-A drawn face at 640 x 480 is found, cropped and read again and again, in one thread, as the live
-loop does it. Results of several boards go into one document.
+A drawn face at 640 x 480 is found, cropped and read again and again as the live loop does it, with
+OpenCV's own threads. Results of several boards go into one document.
 """
 
 import json
@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 
 from fer_edge import files
@@ -60,6 +61,8 @@ class BoardBench:
         model: Name.
         model_sha256: Of the file.
         detector: `haar` or `yunet`.
+        n_threads: That OpenCV may use; the model has one.
+        delegate: What runs the model.
         n_faces: That were found in the picture.
         samples_ns: int64 samples by stage: `detect`; `classify`, crops and network; `frame`, all.
         frames_per_s: Of the whole run.
@@ -72,6 +75,8 @@ class BoardBench:
     model: str
     model_sha256: str
     detector: str
+    n_threads: int
+    delegate: str
     n_faces: int
     samples_ns: dict[str, list[int]]
     frames_per_s: float
@@ -126,24 +131,27 @@ def measure_board(
     samples: dict[str, list[int]] = {stage: [] for stage in STAGES}
     looks: list[Look] = []
     started = last = time.perf_counter()
-    n_then = 0
+    n_then, looking_s = 0, 0.0
     while (now := time.perf_counter()) - started < seconds or not samples["frame"]:
         n = len(samples["frame"])
         if now - last >= LOOK_EVERY_S:
             looks.append(_look(now - started, (n - n_then) / (now - last)))
             progress("measuring", (now - started) / seconds)
-            last, n_then = now, n
+            last, n_then = time.perf_counter(), n
+            looking_s += last - now
         _sample(reader, Frame(image, N_WARM_UP + n, (N_WARM_UP + n) / 30), samples)
-    elapsed = time.perf_counter() - started
-    looks.append(_look(elapsed, len(samples["frame"]) / elapsed))
+    ended, n = time.perf_counter(), len(samples["frame"])
+    looks.append(_look(ended - started, (n - n_then) / (ended - last)))
     return BoardBench(
         read_board() or str(describe_machine()["cpu"]),
         model,
         model_sha256,
         detector,
+        cv2.getNumThreads(),
+        predictor.interpreter.delegate,
         len(first.faces),
         samples,
-        len(samples["frame"]) / elapsed,
+        n / (ended - started - looking_s),
         _peak_memory_bytes(),
         looks,
         describe_machine(),
@@ -212,6 +220,9 @@ def to_json(results: list[BoardBench]) -> str:
 
 
 def _result(entry: dict[str, Any]) -> BoardBench:
+    counts = [len(entry["samples_ns"][stage]) for stage in STAGES]
+    if not min(counts):
+        raise ValueError("no samples")
     looks = [
         Look(
             **{

@@ -145,11 +145,21 @@ def _summary_row(result: Result) -> tuple[str, ...]:
 def board_table(results: Sequence[BoardBench]) -> Table:
     """Returns how fast boards read frames."""
     title = (
-        "640 × 480, one drawn face, faces looked for in every frame, one thread; p50 / p90 in ms "
+        "640 × 480, one drawn face, faces looked for in every frame; p50 / p90 in ms "
         "over n frames, one run a row; °C and throttling: the highest, and all that was seen"
     )
-    columns = ("board", "model", "detector", "n", *STAGES, "frames/s", "peak memory", "°C")
-    return Table(title, (*columns, "throttled"), tuple(map(_board_row, results)), (0, 1, 2, 10))
+    columns = (
+        "board",
+        "model",
+        "detector",
+        "threads",
+        "n",
+        *STAGES,
+        "frames/s",
+        "peak memory",
+        "°C",
+    )
+    return Table(title, (*columns, "throttled"), tuple(map(_board_row, results)), (0, 1, 2, 11))
 
 
 def _board_row(found: BoardBench) -> tuple[str, ...]:
@@ -158,7 +168,8 @@ def _board_row(found: BoardBench) -> tuple[str, ...]:
         for stage in STAGES
     ]
     return (
-        *(found.board, found.model, found.detector, f"{len(found.samples_ns['frame']):,}"),
+        *(found.board, found.model, found.detector, str(found.n_threads)),
+        f"{len(found.samples_ns['frame']):,}",
         *times,
         f"{found.frames_per_s:.1f}",
         size(found.peak_memory_bytes),

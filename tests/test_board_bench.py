@@ -23,7 +23,18 @@ MS = 1_000_000
 def result(board: str = "Pi 4", model: str = "small") -> BoardBench:
     samples = {"detect": [30 * MS] * 9 + [50 * MS], "classify": [MS] * 10, "frame": [40 * MS] * 10}
     return BoardBench(
-        board, model, "00", "haar", 1, samples, 24.5, 50 * 2**20, LOOKS, {"cpu": board}
+        board,
+        model,
+        "00",
+        "haar",
+        2,
+        "XNNPACK",
+        1,
+        samples,
+        24.5,
+        50 * 2**20,
+        LOOKS,
+        {"cpu": board},
     )
 
 
@@ -76,7 +87,12 @@ def test_boards_come_together_in_one_file_and_each_is_there_once(tmp_path: Path)
     assert read[2] == again
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{}", '{"schema_version": 1, "kind": "bench"}'])
+DAMAGED = '{"schema_version": 1, "kind": "device-bench", "results": [{"samples_ns": {}}]}'
+
+
+@pytest.mark.parametrize(
+    "content", ["", "[]", "{}", '{"schema_version": 1, "kind": "bench"}', DAMAGED]
+)
 def test_another_file_is_left_alone(content: str, tmp_path: Path) -> None:
     path = tmp_path / "boards.json"
     path.write_text(content)
@@ -106,4 +122,6 @@ def test_the_command(tmp_path: Path) -> None:
     assert [entry["model"] for entry in document["results"]] == ["nano"]
     assert json.loads(out.read_text()) == document
     assert len(document["results"][0]["model_sha256"]) == 64
+    assert document["results"][0]["delegate"] == "XNNPACK"
     assert invoke("bench").exit_code == 2
+    assert invoke("bench", "--device", "--gate", "int8.top1>=0.5").exit_code == 2

@@ -6,7 +6,9 @@ as on a board; what misbehaves is a server, a pipe or a device of the system.
 
 import json
 import os
+import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -19,6 +21,7 @@ from typing import Any
 
 import pytest
 
+from fer_edge.video import read_frames
 from tests.cameras import mjpeg_server
 
 ROOT = Path(__file__).parents[1]
@@ -236,6 +239,95 @@ def test_a_disk_that_fills_up_does_not_stop_the_others(small_disk: Path, tmp_pat
     assert len({row.count(b",") for row in whole}) == 1
 
 
+def test_a_stick_that_is_pulled_does_not_stop_the_others(tmp_path: Path) -> None:
+    """Its folder goes away while a film is written there."""
+    (stick := tmp_path / "stick").mkdir()
+    with (
+        mjpeg_server("ok", pace_s=0.03) as server,
+        command(tmp_path, "--source", server.url, "--save", str(stick / "a.avi")) as runner,
+    ):
+        runner.wait_for_frames(5)
+        shutil.rmtree(stick)
+        failed = runner.wait_for_event("output-failed")
+        assert "a.avi" in failed["message"]
+        runner.wait_for_frames(len(frames_of(runner.documents)) + 5)
+        assert runner.end()[0] == 0
+
+
+def test_a_reader_that_stands_still_holds_nothing_up(tmp_path: Path) -> None:
+    """Nobody reads stdout any more, and the pipe is full: the file goes on, and SIGTERM ends it."""
+    out, table = tmp_path / "lines", tmp_path / "table.csv"
+    line = [sys.executable, "-m", "fer_edge", "camera", *READ, "--json", "-", "--csv", str(table)]
+    with (
+        mjpeg_server("ok", pace_s=0.002) as server,
+        subprocess.Popen(
+            [*line, "--source", server.url],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=out.open("wb"),
+        ) as process,
+    ):
+        deadline = time.monotonic() + PATIENCE_S
+        while b"fast enough" not in out.read_bytes():
+            assert time.monotonic() < deadline
+            assert process.poll() is None
+            time.sleep(0.05)
+        before = table.stat().st_size
+        while table.stat().st_size < before + 1000:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        started = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        assert process.stdout is not None
+        assert process.wait(PATIENCE_S) == 0
+        assert time.monotonic() - started < STOPPED_S
+        written = process.stdout.read()
+    assert "records did not get there" in out.read_text()
+    for document in written.splitlines()[:-1]:  # whole lines, but for the last
+        assert json.loads(document)["schema"] == "fer-edge.camera/1"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_a_signal_while_a_broker_is_waited_for(number: int, tmp_path: Path) -> None:
+    """What listens there accepts and says nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as silent, mjpeg_server("ok") as server:
+        silent.settimeout(PATIENCE_S)
+        broker = f"mqtt://127.0.0.1:{silent.getsockname()[1]}/door"
+        with command(tmp_path, "--source", server.url, "--mqtt", broker) as runner:
+            with silent.accept()[0]:
+                code, seconds = runner.end(number)
+            assert code == (130 if number == signal.SIGINT else 0)
+            assert seconds < STOPPED_S
+            assert runner.events() == ["stopping"]
+
+
+def test_a_lost_terminal_ends_a_film_whole(tmp_path: Path) -> None:
+    with (
+        mjpeg_server("ok", pace_s=0.03) as server,
+        command(tmp_path, "--source", server.url, "--save", str(tmp_path / "a.mp4")) as runner,
+    ):
+        runner.wait_for_frames(20)
+        assert runner.end(signal.SIGHUP)[0] == 0
+    assert sum(1 for _ in read_frames(tmp_path / "a.mp4")) >= 5
+
+
+def test_a_fault_is_said_where_nothing_else_shows_it(tmp_path: Path) -> None:
+    table = tmp_path / "a.csv"
+    line = [sys.executable, "-m", "fer_edge", "camera", *READ, "--quiet", "--csv", str(table)]
+    with mjpeg_server("ok*20 drop", "ok*20", pace_s=0.03) as server:
+        done = subprocess.run(
+            [*line, "--source", server.url, "--frames", "25"],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_S,
+            check=False,
+        )
+    assert done.returncode == 0
+    said = [text.partition(":")[0] for text in done.stderr.splitlines()]
+    assert said[:4] == ["started", "lost", "reopening", "back"]
+
+
 def test_a_pipe_that_nobody_reads_ends_it(tmp_path: Path) -> None:
     line = [sys.executable, "-m", "fer_edge", "camera", *READ, "--json", "-"]
     with (
@@ -264,6 +356,10 @@ def test_a_pipe_that_nobody_reads_ends_it(tmp_path: Path) -> None:
         pytest.param(["--source", "ftp://host/stream"], "ftp", id="no such scheme"),
         pytest.param(["--source", "-"], "ended before one picture", id="nothing on stdin"),
         pytest.param(["--size", "640by480"], "640x480", id="no size"),
+        pytest.param(["--quiet"], "Nobody would see", id="no output"),
+        pytest.param(["--csv", "a", "--json", "a"], "a file for each output", id="one file twice"),
+        pytest.param(["--source", "http//joe:secret@cam"], "***@cam", id="a mistyped address"),
+        pytest.param(["--every", "inf"], "interval", id="never again"),
         pytest.param(["--model", "huge"], "huge", id="no such model"),
         pytest.param(["--detector", "hog"], "haar, yunet:PATH or none", id="no such detector"),
         pytest.param(["--on", "bored=true"], "bored", id="no such emotion"),
@@ -292,3 +388,4 @@ def test_bad_input_is_one_clear_line(arguments: list[str], says: str, tmp_path: 
     assert done.stderr.startswith("Error: ")
     assert len(done.stderr.splitlines()) == 1
     assert says in done.stderr
+    assert "secret" not in done.stderr

@@ -1,10 +1,13 @@
 """The live loop: what is read, when, and what is told on the way; and that nothing grows."""
 
+import contextlib
+import socket
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +17,7 @@ from fer_edge.camera.capture import Camera, Retry
 from fer_edge.camera.fanout import Outputs
 from fer_edge.camera.frames import Frame, FrameRecord, Record, StatusRecord
 from fer_edge.camera.loop import FrameReader, Loop, Pace
+from fer_edge.camera.notify import Notifier
 from fer_edge.data.sample import draw_scene
 from fer_edge.errors import CameraGoneError, ConfigError
 from fer_edge.faces import FaceBox
@@ -139,6 +143,38 @@ def test_it_stops_while_the_camera_hangs(predictor: Predictor) -> None:
     kept = run(fake_cameras("ok*3 stall"), predictor, meanwhile=stop)
     assert kept.events[-1] == "stopping"
     assert time.monotonic() - started < 20
+
+
+def test_the_service_manager_hears_that_the_loop_turns(
+    predictor: Predictor, tmp_path: Path
+) -> None:
+    """Also while the camera hangs: that is the camera's affair."""
+    heard: list[str] = []
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        manager.setblocking(False)
+        environment = {"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "300000"}
+        cameras = fake_cameras("ok*3 stall")
+        with Camera(cameras) as camera:
+            outputs = Outputs([Kept()], say=no_words)
+            notifier = Notifier(environment)
+            loop = Loop(camera, FrameReader(predictor), outputs, notifier=notifier)
+            threading.Timer(1.0, loop.stop).start()
+            loop.run()
+            cameras.release.set()
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                heard.append(manager.recv(4096).decode())
+    assert heard[0] == "READY=1"
+    assert heard.count("WATCHDOG=1") >= 3
+    assert heard[-1] == "STOPPING=1"
+    assert any(text.startswith("STATUS=") for text in heard)
+
+
+@pytest.mark.parametrize("pace", [{"interval_s": float("inf")}, {"n_frames": -1}])
+def test_a_pace_that_makes_no_sense(pace: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match="from 0"):
+        Pace(**pace)
 
 
 def test_faces_are_looked_for_in_every_kth_frame_and_followed_between() -> None:

@@ -72,7 +72,7 @@ def test_text_that_is_none_becomes_text() -> None:
         FrameRecord(0, 0, 1, 1, (), Latency(None, 0, 0), 0),
         *(status(event=event) for event in get_args(Event)),
     ],
-    ids=str,
+    ids=("no face", "one", "two", "least", *get_args(Event)),
 )
 def test_every_document_is_of_the_schema(record: Record) -> None:
     check(json.loads(to_json(to_document(record, EMOTIONS))))

@@ -92,6 +92,10 @@ class Outputs:
         """Whether a frame that is given goes anywhere."""
         return any(lane.gets_images and not lane.is_ended for lane in self._lanes)
 
+    def has_ended(self, output: Output) -> bool:
+        """Tells whether an output gets no more."""
+        return any(lane.output is output and lane.is_ended for lane in self._lanes)
+
     @property
     def is_useless(self) -> bool:
         """Whether every output has ended, so that nobody would miss what is read from now on."""
@@ -122,7 +126,8 @@ class Outputs:
         """Gives one output a record; returns what changed by it."""
         if lane.is_ended:
             return None
-        if lane.is_failing and self._clock() < lane.next_s:
+        is_last = isinstance(record, StatusRecord) and record.event == "stopping"
+        if lane.is_failing and self._clock() < lane.next_s and not is_last:
             lane.n_lost += 1
             return None
         try:
@@ -146,7 +151,13 @@ class Outputs:
         return StatusRecord("output-failed", f"{lane.output.name}: {exc}") if is_news else None
 
     def close(self) -> None:
-        """Closes all outputs beside one another; one that takes over a second is left behind."""
+        """Closes all outputs beside one another; one that takes over a second is left behind.
+
+        Says what did not get to those that are failing then.
+        """
+        for lane in self._lanes:
+            if lane.is_failing and lane.n_lost:
+                self._say(f"{lane.output.name}: {lane.n_lost} records did not get there.")
         threads = [threading.Thread(target=lane.output.close, daemon=True) for lane in self._lanes]
         for thread in threads:
             thread.start()

@@ -87,20 +87,31 @@ class VideoFile:
         """
         if image is None or isinstance(record, StatusRecord):
             return
-        if self._writer is None:
-            self._open(image)
-        self._check_room()
-        if n := self._n_due(record.time_s):
-            picture = _fitted(draw_faces(image, record.faces, self._emotions), self._size)
-            for _ in range(n):
-                self._writer.write(picture)
-            self._n_written += n
+        picture = draw_faces(image, record.faces, self._emotions)
+        try:
+            self._append(picture, record.time_s)
+        except (OSError, cv2.error) as exc:  # such as a stick that was pulled
+            raise OutputError(
+                f"Cannot write {self._path}: {getattr(exc, 'strerror', None) or exc}. Expected a "
+                "place with room that you may write to."
+            ) from exc
 
     def close(self) -> None:
         """Writes the video's end."""
         if self._writer is not None:
             self._writer.release()
             self._writer = None
+
+    def _append(self, picture: NDArray[np.uint8], time_s: float) -> None:
+        """Writes a picture as often as it is due."""
+        if self._writer is None:
+            self._open(picture)
+        self._check_room()
+        if n := self._n_due(time_s):
+            fitted = _fitted(picture, self._size)
+            for _ in range(n):
+                self._writer.write(fitted)
+            self._n_written += n
 
     def _open(self, image: NDArray[np.uint8]) -> None:
         """Begins the video with the size of its first frame."""

@@ -14,6 +14,20 @@ from typing import TextIO
 from fer_edge.camera.fanout import EndedError
 from fer_edge.errors import OutputError
 
+PATIENCE_S = 1.0  # with a pipe or terminal that takes nothing
+
+
+class SlowReaderError(OSError):
+    """A pipe or terminal takes nothing for a while.
+
+    Args:
+        n_written: Bytes that it took before.
+    """
+
+    def __init__(self, n_written: int) -> None:
+        super().__init__()
+        self.n_written = n_written
+
 
 class LineFile:
     """A file that is appended to. After a failure it is opened anew: a disk may come back.
@@ -92,6 +106,7 @@ class LineStream:
     def __init__(self, stream: TextIO, name: str) -> None:
         self._stream, self._name = stream, name
         self._raw = _raw(stream)
+        self._rest = b""  # of a line of which a reader took the beginning
 
     def write(self, text: str) -> None:
         """Writes text, and has it on its way when this returns.
@@ -105,7 +120,12 @@ class LineStream:
                 self._stream.write(text)
                 self._stream.flush()
             else:
-                _append(self._raw, text.encode(self._stream.encoding, "replace"))
+                content = self._rest + text.encode(self._stream.encoding, "replace")
+                self._rest = b""
+                _append(self._raw, content)
+        except SlowReaderError as exc:
+            self._rest = content[exc.n_written :] if exc.n_written else b""
+            raise OutputError(f"Nobody reads {self._name} fast enough.") from exc
         except BrokenPipeError as exc:
             raise EndedError(f"Nobody reads {self._name} any more; it has ended.") from exc
         except OSError as exc:
@@ -129,13 +149,14 @@ def _raw(stream: TextIO) -> io.FileIO | None:
 
 def _append(file: io.FileIO, content: bytes) -> None:
     """Writes all of it, or raises OSError and leaves nothing of it in a regular file."""
-    n_written = 0
+    n_written, is_regular = 0, _is_regular(file)
     try:
         while n_written < len(content):
-            n = file.write(content[n_written:])
-            if n is None:  # a pipe that does not block, as some parents leave stdout
-                select.select([], [file], [])
-            n_written += n or 0
+            if not is_regular and not select.select([], [file], [], PATIENCE_S)[1]:
+                raise SlowReaderError(n_written)
+            # What a pipe that is ready takes at once, so that no write waits for its reader.
+            end = len(content) if is_regular else n_written + select.PIPE_BUF
+            n_written += file.write(content[n_written:end]) or 0
     except OSError:
         if n_written and _is_regular(file):
             file.truncate(file.seek(-n_written, os.SEEK_CUR))

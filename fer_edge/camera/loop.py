@@ -51,6 +51,10 @@ class Pace:
     interval_s: float = 0.0
     n_frames: int = 0
 
+    def __post_init__(self) -> None:
+        if not 0 <= self.interval_s < math.inf or self.n_frames < 0:
+            raise ConfigError(f"Expected an interval and a number of frames from 0, found {self}.")
+
 
 @dataclass(frozen=True)
 class Summary:
@@ -140,6 +144,7 @@ class Loop:
         outputs: Where records go.
         pace: How much is read.
         notifier: The service manager.
+        stop: Set from elsewhere, it ends the loop.
         clock: Monotonic, in seconds.
     """
 
@@ -151,17 +156,18 @@ class Loop:
         *,
         pace: Pace | None = None,
         notifier: Notifier | None = None,
+        stop: threading.Event | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._camera, self._reader, self._outputs = camera, reader, outputs
         self._pace, self._clock = pace or Pace(), clock
         self._notifier = notifier or Notifier()
-        self._stop = threading.Event()
+        self._stop = stop or threading.Event()
         self._n_read = 0
         self._due_s = -math.inf
 
     def stop(self) -> None:
-        """Has `run` end after the frame that it is at; from a signal's handler, another thread."""
+        """Has `run` end after the frame that it is at; from another thread."""
         self._stop.set()
 
     def run(self) -> Summary:

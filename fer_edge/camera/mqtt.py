@@ -5,7 +5,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from paho.mqtt.client import Client
 
 N_WAITING = 1000
+SLICE_S = 0.2  # that is waited before somebody is asked whether to wait on
 KEEPALIVE_S = 15  # a broker that says nothing for one and a half of it is gone
 LONGEST_RECONNECT_S = 30
 FLUSH_S, GOODBYE_S, STOP_S = 0.5, 0.2, 0.2  # parts of the second that closing may take
@@ -78,14 +79,22 @@ class Mqtt:
         self._sender = threading.Thread(target=self._send_all, daemon=True)
         self._sender.start()
 
-    def connect(self, timeout_s: float) -> None:
+    def connect(self, timeout_s: float, *, is_given_up: Callable[[], bool] = lambda: False) -> None:
         """Waits for the first attempt to connect, to tell of a wrong address or password at once.
+
+        Args:
+            timeout_s: For how long.
+            is_given_up: Asked on the way whether to wait no longer, and to say nothing of it.
 
         Raises:
             OutputError: It failed, or there is no answer yet. The output is closed.
         """
         with self._changed:
-            self._changed.wait_for(lambda: self._is_connected or self._trouble, timeout_s)
+            deadline = time.monotonic() + timeout_s
+            while not (self._is_connected or self._trouble or time.monotonic() > deadline):
+                if is_given_up():
+                    return
+                self._changed.wait(min(SLICE_S, timeout_s))
             if self._is_connected:
                 return
             trouble = self._trouble or f"no answer within {timeout_s:g} s"

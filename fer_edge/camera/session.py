@@ -1,16 +1,22 @@
 """All that a command line asks of the camera: opened in order, closed again whatever happens."""
 
 import signal
+import socket
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from io import TextIOBase
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, TextIO, TypeGuard
+
+import numpy as np
+from numpy.typing import NDArray
 
 from fer_edge.camera.capture import Camera, Retry
 from fer_edge.camera.fanout import Outputs
 from fer_edge.camera.film import VideoFile
-from fer_edge.camera.frames import Output
+from fer_edge.camera.frames import Output, Record, StatusRecord
 from fer_edge.camera.health import Limits
 from fer_edge.camera.hook import Hook
 from fer_edge.camera.loop import FrameReader, Loop, Pace, Summary
@@ -18,9 +24,9 @@ from fer_edge.camera.mqtt import Mqtt
 from fer_edge.camera.outputs import Csv, JsonLines
 from fer_edge.camera.preview import HOST, PORT, Preview
 from fer_edge.camera.smoothing import SMOOTHING_S
-from fer_edge.camera.sources import check_source, open_source
-from fer_edge.camera.streams import shown
+from fer_edge.camera.sources import check_source, name_source, open_source, resolve_source
 from fer_edge.camera.terminal import Terminal
+from fer_edge.errors import ConfigError
 from fer_edge.predictor import Predictor, open_predictor
 
 CONNECT_S = 5.0  # that a broker has to answer at the start
@@ -110,6 +116,23 @@ class Destinations:
     shows_images: bool = False
     force: bool = False
 
+    def check(self) -> None:
+        """Raises ConfigError when records go nowhere, or two outputs into one file."""
+        where = (self.terminal, self.json, self.csv, self.mqtt, self.video, self.rules)
+        if not (any(where) or self.has_preview):
+            raise ConfigError(
+                "Nobody would see what is read: expected an output beside --quiet, such as --json "
+                "FILE, found none."
+            )
+        files = [path.resolve() for path in (self.json, self.csv, self.video) if is_path(path)]
+        if len(set(files)) < len(files):
+            raise ConfigError(f"Expected a file for each output, found {files[0]} twice.")
+
+
+def is_path(destination: object) -> TypeGuard[Path]:
+    """Tells whether a destination is a file's path."""
+    return isinstance(destination, Path)
+
 
 @dataclass(frozen=True)
 class Ended:
@@ -127,7 +150,7 @@ class Ended:
 def run_camera(
     origin: Origin, reading: Reading, destinations: Destinations, *, say: Callable[[str], None]
 ) -> Ended:
-    """Reads a camera until it ends, or SIGINT or SIGTERM comes.
+    """Reads a camera until it ends, or SIGINT, SIGTERM or SIGHUP comes.
 
     Args:
         origin: Where frames come from.
@@ -138,26 +161,35 @@ def run_camera(
     Raises:
         FerEdgeError: What was asked for cannot be had, or `CameraGoneError`: it went away.
     """
-    check_source(origin.spec, size=origin.size, fps=origin.fps)
-    predictor = open_predictor(reading.model, reading.detector)
+    destinations.check()
+    spec = resolve_source(origin.spec)
+    stop = threading.Event()
     with ExitStack() as opened:
-        outputs = _open_outputs(destinations, predictor, opened, say)
+        came = opened.enter_context(_set_by_signals(stop))
+        check_source(spec, size=origin.size, fps=origin.fps)
+        predictor = open_predictor(reading.model, reading.detector)
+        outputs = _open_outputs(destinations, predictor, opened, say, stop)
         camera = Camera(
-            lambda: open_source(origin.spec, size=origin.size, fps=origin.fps),
-            name=shown(origin.spec),
+            lambda: open_source(spec, size=origin.size, fps=origin.fps),
+            name=name_source(spec),
             limits=origin.limits,
             retry=origin.retry,
         )
         reader = FrameReader(
             predictor, detect_every=reading.detect_every, smoothing_s=reading.smoothing_s
         )
-        loop = Loop(camera, reader, outputs, pace=reading.pace)
-        with _ended_by_signals(loop) as came, camera:
-            return Ended(loop.run(), came[0] if came else None)
+        loop = Loop(camera, reader, outputs, pace=reading.pace, stop=stop)
+        with camera:
+            summary = loop.run()
+    return Ended(summary, came[0] if came else None)
 
 
 def _open_outputs(
-    wanted: Destinations, predictor: Predictor, opened: ExitStack, say: Callable[[str], None]
+    wanted: Destinations,
+    predictor: Predictor,
+    opened: ExitStack,
+    say: Callable[[str], None],
+    stop: threading.Event,
 ) -> Outputs:
     """Opens what is wanted; what was opened before a failure is closed by the stack."""
     plain: list[Output] = []
@@ -170,8 +202,11 @@ def _open_outputs(
         closing.callback(output.close)
         to.append(output)
 
-    if wanted.terminal:
-        add(Terminal(wanted.terminal, emotions))
+    terminal = Terminal(wanted.terminal, emotions) if wanted.terminal else None
+    if terminal:
+        add(terminal)
+    elif not isinstance(wanted.json, TextIOBase):
+        add(_Said(say))
     if wanted.json:
         add(JsonLines(wanted.json, emotions))
     if wanted.csv:
@@ -188,16 +223,22 @@ def _open_outputs(
             ca_file=wanted.mqtt_ca,
         )
         add(broker)
-        broker.connect(CONNECT_S)
+        broker.connect(CONNECT_S, is_given_up=stop.is_set)
     if wanted.has_preview:
         page = _open_preview(wanted, emotions)
         add(page, with_images if wanted.shows_images else plain)
         say(f"Preview: {page.url}")
         if not page.is_loopback:
-            say("Who has this address may watch, and it goes over the network unencrypted.")
-    # Where there is a terminal, it shows what becomes of the others.
-    told = (lambda _text: None) if wanted.terminal else say
-    outputs = Outputs(plain, with_images=with_images, say=told)
+            say(
+                "Who has this address may watch, unencrypted. Elsewhere this machine is "
+                f"{socket.gethostname()}, not localhost."
+            )
+
+    def tell(text: str) -> None:
+        if not terminal or outputs.has_ended(terminal):  # which shows what becomes of the others
+            say(text)
+
+    outputs = Outputs(plain, with_images=with_images, say=tell)
     closing.pop_all()
     opened.callback(outputs.close)
     return outputs
@@ -213,20 +254,41 @@ def _open_preview(wanted: Destinations, emotions: Sequence[str]) -> Preview:
     )
 
 
-@contextmanager
-def _ended_by_signals(loop: Loop) -> Iterator[list[int]]:
-    """Has SIGINT and SIGTERM end a loop after its frame; yields those that came, in order.
+class _Said:
+    """What happens to the camera, in words, where no other output shows it to people."""
 
-    A second SIGINT is as without this: it interrupts whatever goes on.
+    name = "messages"
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self._say = say
+
+    def write(self, record: Record, image: NDArray[np.uint8] | None) -> None:  # noqa: ARG002
+        """Says a status; of outputs the fan-out speaks."""
+        if isinstance(record, StatusRecord) and not record.event.startswith("output-"):
+            self._say(f"{record.event}: {record.message}")
+
+    def close(self) -> None:
+        """Does nothing."""
+
+
+@contextmanager
+def _set_by_signals(stop: threading.Event) -> Iterator[list[int]]:
+    """Has SIGINT, SIGTERM and SIGHUP set an event; yields those that came, in order.
+
+    A second SIGINT is as without this: it interrupts whatever goes on. A SIGHUP that was ignored,
+    as under nohup, still is.
     """
     came: list[int] = []
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        numbers.append(signal.SIGHUP)
 
     def end(number: int, _frame: Any) -> None:
         came.append(number)
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        loop.stop()
+        stop.set()
 
-    before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, end) for number in numbers}
     try:
         yield came
     finally:

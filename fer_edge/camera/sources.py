@@ -87,9 +87,24 @@ def open_source(
             return Recording(_pictures_of(Path(spec)))
 
 
+def resolve_source(spec: str) -> str:
+    """Returns what `auto` stands for on this machine now, another name as it is.
+
+    To be asked once: a camera that has gone must not be taken for one that never was.
+    """
+    if spec != "auto":
+        return spec
+    return "picamera2" if devices.has_pi_camera() else "0"
+
+
+def name_source(spec: str) -> str:
+    """Returns a source's name for people, without what could be secret in an address."""
+    return {"-": "standard input", "0": "camera 0"}.get(spec, streams.shown(spec))
+
+
 def _kind_of(spec: str) -> Kind:
     if spec == "auto":
-        return "picamera2" if devices.has_pi_camera() else "device"
+        return _kind_of(resolve_source(spec))
     if spec == "picamera2":
         return "picamera2"
     if spec == "-":
@@ -114,14 +129,14 @@ def _kind_of_path(path: Path, spec: str) -> Kind:
     try:
         mode = path.stat().st_mode if spec else 0  # an empty path would be this folder
     except (OSError, ValueError):
-        raise _unknown(f"{spec!r}, and there is no such file") from None
+        raise _unknown(f"{streams.shown(spec)!r}, and there is no such file") from None
     if stat.S_ISCHR(mode):
         return "device"
     if stat.S_ISDIR(mode) or path.suffix.lower() in IMAGE_SUFFIXES:
         return "pictures"
     if stat.S_ISREG(mode):
         return "video"
-    raise _unknown(f"{spec!r}, which is neither file, folder nor camera")
+    raise _unknown(f"{streams.shown(spec)!r}, which is neither file, folder nor camera")
 
 
 def _unknown(found: str) -> ConfigError:
@@ -129,8 +144,7 @@ def _unknown(found: str) -> ConfigError:
 
 
 def _device_of(spec: str) -> Path | int:
-    if spec == "auto":
-        return devices.device_of(0)
+    spec = resolve_source(spec)
     return devices.device_of(int(spec)) if spec.isdecimal() else Path(spec)
 
 

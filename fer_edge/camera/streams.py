@@ -39,7 +39,7 @@ _WAITING_HELPS = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 def shown(url: str) -> str:
     """Returns an address without what could be secret: user, password and query."""
-    url = re.sub(r"^(\w+://).*@", r"\1***@", url)
+    url = re.sub(r"^([^/@]*//?).*@", r"\1***@", url)  # mistyped ones, too
     return re.sub(r"[?#].*", "?***", url)
 
 

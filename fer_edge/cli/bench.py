@@ -73,6 +73,11 @@ def bench(
     Example: `fer-edge bench --device --out boards.json`
     """
     if device:
+        about_labels = (data, gate, markdown, record, detect, ferplus, input_range)
+        if any(about_labels):
+            raise typer.BadParameter(
+                "measures time alone; leave out what is about data.", param_hint="--device"
+            )
         bench_device(models or [], detector, seconds, out, as_json=as_json)
         return
     if not models:
@@ -119,18 +124,18 @@ def bench_device(
     """Measures the live loop with each model; results of other boards in `out` stay."""
     from fer_edge import files, report
     from fer_edge.board_bench import add_result, measure_board, read_results, to_json
-    from fer_edge.catalog import default_model
+    from fer_edge.catalog import default_model, find_model
     from fer_edge.predictor import model_file, open_predictor
 
     results = read_results(out) if out else []
     for name in models or [default_model()]:
         predictor = open_predictor(name, detector)
-        path = model_file(name).path
+        file = model_file(name)
         with report.progress() as progress:
             found = measure_board(
                 predictor,
-                model=name,
-                model_sha256=files.sha256_of(path),
+                model=find_model(name).name,
+                model_sha256=files.sha256_of(file.path),
                 detector=detector.partition(":")[0],
                 seconds=seconds,
                 progress=progress,

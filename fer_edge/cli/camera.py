@@ -138,6 +138,10 @@ def camera(
     from fer_edge.camera.session import Destinations, Origin, Reading, run_camera
     from fer_edge.catalog import default_model
 
+    if images and not preview:
+        raise typer.BadParameter("wants --preview.", param_hint="--images")
+    if mqtt_changes and not mqtt:
+        raise typer.BadParameter("wants --mqtt.", param_hint="--mqtt-changes")
     interval_s = max(every, 1 / fps_limit if fps_limit else 0.0)
     ended = run_camera(
         Origin(

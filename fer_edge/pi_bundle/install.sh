@@ -138,8 +138,11 @@ install_service() {
     fi
     as_root systemctl daemon-reload
     as_root systemctl enable "$unit"
-    as_root systemctl restart "$unit"
-    echo "It runs, and starts with the board. See it with: journalctl -fu $unit"
+    if as_root systemctl restart "$unit"; then
+        echo "It runs, and starts with the board. See it with: journalctl -fu $unit"
+    else # as without a camera: systemd tries on
+        echo "It does not run yet, and is tried again. See why: journalctl -u $unit"
+    fi
 }
 
 uninstall() {
@@ -188,6 +191,6 @@ install_python
 if [ -n "$service" ]; then
     install_service
 elif [ -e "$units/$unit" ]; then
-    as_root systemctl try-restart "$unit" # what it runs has changed
+    as_root systemctl try-restart "$unit" || true # what it runs has changed
 fi
 echo "Done. Try: $here/run.py doctor"

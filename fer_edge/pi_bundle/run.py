@@ -2,7 +2,7 @@
 """Runs this folder's model: `./run.py` before the camera, `./run.py predict photo.jpg` on a file.
 
 What follows goes to `fer-edge`, with the model named: `./run.py --source 0 --json -`,
-`./run.py doctor`. Needs what install.sh installs, and nothing of a workstation.
+`./run.py doctor`, `./run.py bench`. Needs what install.sh installs, and nothing of a workstation.
 """
 
 import os
@@ -11,18 +11,21 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 PLACES = (HERE / "venv", Path("/opt/fer-edge/venv"))  # where install.sh makes the environment
-COMMANDS = ("camera", "predict", "doctor")  # each takes --model
+COMMANDS = ("camera", "predict", "doctor", "bench")  # all but the last take --model
 
 
 def main() -> None:
     """Runs a command of fer-edge in the environment that install.sh has made."""
-    command, *rest = sys.argv[1:] if sys.argv[1:2] and sys.argv[1] in COMMANDS else _camera()
+    command, *rest = sys.argv[1:] if sys.argv[1:2] and sys.argv[1][:1] != "-" else _camera()
+    if command not in COMMANDS:
+        sys.exit(f"Expected {', '.join(COMMANDS)} or an option of camera, found {command}.")
     _enter_environment()
     try:
         from fer_edge.cli import main as fer_edge
     except ImportError as exc:
         sys.exit(f"{exc}. Expected what install.sh installs: {HERE / 'install.sh'}")
-    sys.argv = ["fer-edge", command, "--model", str(HERE), *rest]  # a later --model counts
+    model = ["--device", str(HERE)] if command == "bench" else ["--model", str(HERE)]
+    sys.argv = ["fer-edge", command, *model, *rest]  # a later --model counts
     fer_edge()
 
 

@@ -260,11 +260,12 @@ def test_a_reader_that_stands_still_holds_nothing_up(tmp_path: Path) -> None:
     line = [sys.executable, "-m", "fer_edge", "camera", *READ, "--json", "-", "--csv", str(table)]
     with (
         mjpeg_server("ok", pace_s=0.002) as server,
+        out.open("wb") as said,
         subprocess.Popen(
             [*line, "--source", server.url],
             cwd=ROOT,
             stdout=subprocess.PIPE,
-            stderr=out.open("wb"),
+            stderr=said,
         ) as process,
     ):
         deadline = time.monotonic() + PATIENCE_S

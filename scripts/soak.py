@@ -1,6 +1,6 @@
 """A long run of the live loop, from memory: `python scripts/soak.py --frames 1000000`.
 
-A live source gives frames as fast as they go; the loop reads so many of them, and what the process
+A live source gives frames faster than they are read; the loop reads so many of them, and what the process
 holds is looked at on the way: memory, threads, descriptors, and whether each frame that was
 captured is accounted for. Exits 3 where memory grows by over 5 MiB after the first tenth, a thread
 or descriptor stays, or a frame is missing.
@@ -184,11 +184,12 @@ def main() -> int:
     parser.add_argument("--model", default="nano")
     parser.add_argument("--detector", default="none")
     parser.add_argument("--size", default="160x120")
+    parser.add_argument("--pace", type=float, default=2e-4, help="Seconds between frames.")
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
     width, height = map(int, options.size.split("x"))
     predictor = open_predictor(options.model, options.detector)
-    found = soak(predictor, options.frames, size=(width, height))
+    found = soak(predictor, options.frames, size=(width, height), pace_s=options.pace)
     for look in found.looks:
         print(
             f"{look.n_read:>10,} frames  {look.rss_bytes / 2**20:6.1f} MiB  "

@@ -1,7 +1,7 @@
 """A long run of the live loop, from memory: `python scripts/soak.py --frames 1000000`.
 
-A live source gives frames faster than they are read; the loop reads so many of them, and what the process
-holds is looked at on the way: memory, threads, descriptors, and whether each frame that was
+A live source gives frames faster than they are read; the loop reads so many of them, and what the
+process holds is looked at on the way: memory, threads, descriptors, and whether each frame that was
 captured is accounted for. Exits 3 where memory grows by over 5 MiB after the first tenth, a thread
 or descriptor stays, or a frame is missing.
 """

@@ -105,6 +105,7 @@ def command(
     """Runs `fer-edge camera`, its JSON lines into a file; it is killed if it does not end."""
     out = tmp_path / "out.jsonl"
     line = [sys.executable, "-m", "fer_edge", "camera", *READ, "--quiet", "--json", str(out)]
+    line = ["env", "--default-signal=HUP", *line]  # which tests under nohup would ignore
     with subprocess.Popen(
         [*line, *arguments],
         cwd=ROOT,

@@ -385,9 +385,12 @@ def test_four_may_watch(path: str, preview: Preview) -> None:
     assert ask(preview, "/")[0] == 200
     with watching.pop():  # one goes, which is noticed though no frame comes
         pass
-    wait_for(lambda: ask(preview, path, "HEAD")[0] == 200)
-    with Viewer(preview, path) as viewer:
-        assert viewer.status == 200
+
+    def may_watch() -> bool:
+        with Viewer(preview, path) as viewer:
+            return viewer.status == 200
+
+    wait_for(may_watch)
     for viewer in watching:
         with viewer:
             pass

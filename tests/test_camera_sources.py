@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 import threading
 import types
 from collections.abc import Callable, Iterator
@@ -171,12 +172,17 @@ def test_options_that_do_not_fit(
         check_source(spec.format(folder=tmp_path), **options)
 
 
-def test_a_device_that_others_own(tmp_path: Path) -> None:
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that every user may look into, as pytest's own are not."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
+
+
+def test_a_device_that_others_own(open_folder: Path) -> None:
     """In a process without root's rights, where this one has them."""
-    tmp_path.chmod(0o755)
-    for folder in tmp_path.parents[:2]:  # pytest's own
-        folder.chmod(0o755)
-    (device := tmp_path / "video0").touch()
+    (device := open_folder / "video0").touch()
     device.chmod(0)
     program = (
         "import grp, os, sys\n"  # while it may read them

@@ -90,7 +90,7 @@ def test_the_archive_is_small_and_unpacks_to_the_bundle(name: str, tmp_path: Pat
     assert (export / ARCHIVE).stat().st_size < MAX_BYTES
     with tarfile.open(export / ARCHIVE) as tar:
         assert {(entry.mtime, entry.uid, entry.gid) for entry in tar} == {(0, 0, 0)}
-        tar.extractall(tmp_path, filter="data")
+    subprocess.run(["tar", "-xf", export / ARCHIVE, "-C", tmp_path], check=True)
     unpacked = tmp_path / IN_ARCHIVE
     for path in filter(Path.is_file, (export / FOLDER).rglob("*")):
         assert (unpacked / path.relative_to(export / FOLDER)).read_bytes() == path.read_bytes()

@@ -115,6 +115,12 @@ def test_screens(name: str, options: Any, browser: "Browser", address: str) -> N
     SCREENS.mkdir(parents=True, exist_ok=True)
     page.screenshot(path=SCREENS / f"{name}.png", full_page=True)
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    # The paper's edge on the right as on the left, whatever stands in the cards.
+    sides = page.evaluate(
+        "[...document.querySelectorAll('main > *')].map(e => e.getBoundingClientRect())"
+        ".map(e => [e.left, innerWidth - e.right])"
+    )
+    assert min(left for left, _ in sides) <= min(right for _, right in sides) + 1
     boxes = [label.bounding_box() for label in page.locator("#boxes span").all()]
     spans = [(b["x"], b["y"], b["x"] + b["width"], b["y"] + b["height"]) for b in boxes if b]
     assert len(spans) == 3

@@ -72,7 +72,7 @@ def convert(saved_model: Path, out: Path, weights: str) -> None:
         saved_model: TensorFlow's folder.
         out: Folder for `model.json` and its shards.
         weights: How they are stored: `float32`, or `float16`. TF.js's third way, `uint8` with one
-            scale a tensor, costs folded depthwise kernels too much: 0.4 points on `small`.
+            scale a tensor, changes one answer in twenty of `small`: docs/BENCHMARKS.md.
     """
     _stand_in_for_what_is_only_imported()
     from tensorflowjs.converters import tf_saved_model_conversion_v2

@@ -31,6 +31,10 @@ from fer_edge.page import check_page, write_part
 from fer_edge.tables import Table, percent, size
 
 PART = "tfjs weights"  # of the page
+OFFERED = (
+    "`fer-edge export` offers the first two: `uint8` may keep top-1 and yet answers otherwise, more "
+    "often than int8 in LiteRT.js does."
+)
 IMAGES_A_VISIT = 600  # so that a slow machine answers before the browser is given up
 WAYS = (("float32", False), ("float16", False), ("uint8", False), ("uint8", True))
 
@@ -76,7 +80,7 @@ def main() -> None:
     print(table.to_markdown())
     heading = "## TF.js: what half and quarter weights cost"
     command = f"`python scripts/tfjs_weights.py {' '.join(options.models)} --data fer2013.csv`"
-    text = f"{heading}\n\nWritten by {command}.\n\n{table.to_markdown()}"
+    text = f"{heading}\n\nWritten by {command}. {OFFERED}\n\n{table.to_markdown()}"
     write_part(options.page, PART, text)
 
 

@@ -32,8 +32,8 @@ from fer_edge.tables import Table, percent, size
 
 PART = "tfjs weights"  # of the page
 OFFERED = (
-    "`fer-edge export` offers the first two: `uint8` may keep top-1 and yet answers otherwise, more "
-    "often than int8 in LiteRT.js does."
+    "`fer-edge export` offers the first two: `uint8` may keep top-1 and yet answers otherwise, "
+    "more often than int8 in LiteRT.js does."
 )
 IMAGES_A_VISIT = 600  # so that a slow machine answers before the browser is given up
 WAYS = (("float32", False), ("float16", False), ("uint8", False), ("uint8", True))

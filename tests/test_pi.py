@@ -166,6 +166,20 @@ def test_the_runner_takes_another_model_when_it_is_named(bundle: Path, tmp_path:
     assert "There is no model 'nothing'" in done.stderr
 
 
+def test_the_runner_measures_the_board_with_the_bundles_model(bundle: Path, tmp_path: Path) -> None:
+    out = tmp_path / "boards.json"
+    done = run_bundle(bundle, "bench", "--seconds", "0.2", "--out", str(out), "--json")
+    assert done.returncode == 0, done.stderr
+    (result,) = json.loads(out.read_text())["results"]
+    assert (result["model"], result["detector"]) == ("small", "haar")
+
+
+def test_the_runner_refuses_what_is_no_command(bundle: Path) -> None:
+    done = run_bundle(bundle, "nonsense")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "camera, predict, doctor, bench" in done.stderr
+
+
 def test_the_runner_is_the_camera_without_a_command(bundle: Path) -> None:
     done = run_bundle(bundle, "--source", "no-such-film.mp4", "--json", "-")
     assert done.returncode == 1

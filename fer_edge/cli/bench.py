@@ -124,7 +124,7 @@ def bench_device(
     """Measures the live loop with each model; results of other boards in `out` stay."""
     from fer_edge import files, report
     from fer_edge.board_bench import add_result, measure_board, read_results, to_json
-    from fer_edge.catalog import default_model, find_model
+    from fer_edge.catalog import default_model
     from fer_edge.predictor import model_file, open_predictor
 
     results = read_results(out) if out else []
@@ -134,7 +134,7 @@ def bench_device(
         with report.progress() as progress:
             found = measure_board(
                 predictor,
-                model=find_model(name).name,
+                model=file.manifest.name if file.manifest else name,
                 model_sha256=files.sha256_of(file.path),
                 detector=detector.partition(":")[0],
                 seconds=seconds,

@@ -5,8 +5,6 @@ OpenCV's own threads. Results of several boards go into one document.
 """
 
 import json
-import resource
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
@@ -20,6 +18,7 @@ from fer_edge import files
 from fer_edge.board import read_board, read_temperature_c, read_throttling
 from fer_edge.camera.frames import Frame
 from fer_edge.camera.loop import FrameReader
+from fer_edge.coldstart import peak_memory_bytes
 from fer_edge.data.sample import draw_scene
 from fer_edge.errors import ConfigError, DataError
 from fer_edge.machine import describe_machine
@@ -28,7 +27,6 @@ from fer_edge.predictor import Predictor
 
 SCHEMA_VERSION = 1
 KIND = "device-bench"
-SIZE = (640, 480)
 FACE_PX = 160
 N_WARM_UP = 10
 LOOK_EVERY_S = 1.0
@@ -152,7 +150,7 @@ def measure_board(
         len(first.faces),
         samples,
         n / (ended - started - looking_s),
-        _peak_memory_bytes(),
+        peak_memory_bytes(),
         looks,
         describe_machine(),
     )
@@ -169,11 +167,6 @@ def _sample(reader: FrameReader, frame: Frame, samples: dict[str, list[int]]) ->
 def _look(at_s: float, frames_per_s: float) -> Look:
     throttling = read_throttling()
     return Look(at_s, frames_per_s, read_temperature_c(), throttling.now if throttling else None)
-
-
-def _peak_memory_bytes() -> int:
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else 1024 * peak
 
 
 def read_results(path: Path) -> list[BoardBench]:

@@ -6,8 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from fer_edge import __version__
+from fer_edge.board import read_text
 from fer_edge.runs import package_versions
 from fer_edge.runtime import runtime_version
+
+GOVERNOR = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
 
 
 def describe_machine() -> dict[str, Any]:
@@ -17,7 +20,7 @@ def describe_machine() -> dict[str, Any]:
         "cpu": cpu_name(),
         "n_cpus": len(affinity(0)) if affinity else os.cpu_count(),
         "load_average": [round(load, 2) for load in os.getloadavg()],
-        "governor": _read("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
+        "governor": read_text(GOVERNOR).strip(),
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
         "runtime": runtime_version(),
@@ -28,14 +31,7 @@ def describe_machine() -> dict[str, Any]:
 
 def cpu_name() -> str:
     """Returns the processor's name as the system gives it."""
-    lines = [line.partition(":") for line in _read("/proc/cpuinfo").splitlines()]
+    lines = [line.partition(":") for line in read_text(Path("/proc/cpuinfo")).splitlines()]
     fields = {name.strip(): value.strip() for name, _, value in lines}
     # x86 says `model name`; a Raspberry Pi says `Model`, and `model` is a number on x86.
     return fields.get("model name") or fields.get("Model") or platform.machine()
-
-
-def _read(path: str) -> str:
-    try:
-        return Path(path).read_text().strip()
-    except OSError:
-        return ""

@@ -13,7 +13,8 @@ from fer_edge.contract import ANDROID_ASSET
 from fer_edge.converter import run_converter
 from fer_edge.mcu import write_mcu
 
-TfjsWeights = Literal["float32", "float16"]
+TfjsWeights = Literal["float32", "float16"]  # that are offered
+Stored = TfjsWeights | Literal["uint8"]  # that the program knows
 
 DEPLOYED_NETWORK = "deployed.keras"
 TFJS_FOLDER = "tfjs"
@@ -98,7 +99,7 @@ def convert_for_targets(
 
 
 def convert_tfjs(
-    network: Any, weights: TfjsWeights, target: Path, say: Callable[[str], None]
+    network: Any, weights: Stored, target: Path, say: Callable[[str], None]
 ) -> dict[str, Any]:
     """Leaves a TF.js graph model in an export's folder `tfjs`; returns the program's record.
 

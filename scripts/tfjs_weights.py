@@ -21,7 +21,6 @@ from fer_edge import metrics
 from fer_edge.browser import classify_in_browser
 from fer_edge.calibration import pick_calibration
 from fer_edge.catalog import find_model
-from fer_edge.converter import run_converter
 from fer_edge.data.sources import load_dataset
 from fer_edge.data.split import Split
 from fer_edge.deploy import fold
@@ -29,6 +28,7 @@ from fer_edge.equalize import equalize
 from fer_edge.keras_network import load_network, logits_of
 from fer_edge.page import check_page, write_part
 from fer_edge.tables import Table, percent, size
+from fer_edge.targets import TFJS_FOLDER, Stored, convert_tfjs
 
 PART = "tfjs weights"  # of the page
 OFFERED = (
@@ -36,7 +36,12 @@ OFFERED = (
     "more often than int8 in LiteRT.js does."
 )
 IMAGES_A_VISIT = 600  # so that a slow machine answers before the browser is given up
-WAYS = (("float32", False), ("float16", False), ("uint8", False), ("uint8", True))
+WAYS: tuple[tuple[Stored, bool], ...] = (
+    ("float32", False),
+    ("float16", False),
+    ("uint8", False),
+    ("uint8", True),
+)
 
 
 @dataclass(frozen=True)
@@ -108,14 +113,11 @@ def _network_of(name: str) -> Path:
     return model.network
 
 
-def _converted(network: Any, weights: str) -> dict[str, bytes]:
+def _converted(network: Any, weights: Stored) -> dict[str, bytes]:
     """Returns a graph model's files by name."""
     with tempfile.TemporaryDirectory() as scratch:
-        folder = Path(scratch)
-        network.save(folder / "network.keras")
-        arguments = ["--network", str(folder / "network.keras"), "--out", str(folder / "tfjs")]
-        run_converter("tfjs", [*arguments, "--weights", weights], say=print)
-        return {path.name: path.read_bytes() for path in (folder / "tfjs").iterdir()}
+        convert_tfjs(network, weights, Path(scratch), print)
+        return {p.name: p.read_bytes() for p in (Path(scratch) / TFJS_FOLDER).iterdir()}
 
 
 def _row(found: Outcome, keras: NDArray[np.int64], labels: NDArray[np.uint8]) -> tuple[str, ...]:

@@ -1,5 +1,6 @@
 """Fixtures: an own cache, comparable output, small data, and one trained and exported run."""
 
+import contextlib
 import lzma
 import os
 import subprocess
@@ -23,6 +24,7 @@ from fer_edge.recipe import read_recipe
 from fer_edge.runs import Run
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
+YUNET = SHARED / "detectors" / "yunet_n_320_320.onnx"
 FER2013 = SHARED / "fer2013" / "fer2013_train_public.csv.xz"
 
 
@@ -45,19 +47,28 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         os.environ["FER_EDGE_CACHE"] = before
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of 64 KiB, where one may be mounted."""
-    (folder := tmp_path / "disk").mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(folder)]
+@contextlib.contextmanager
+def mounted_disk(folder: Path, size: str) -> Iterator[Path]:
+    """Yields a disk of a size such as `64k`; skips the test where none may be mounted."""
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
     except OSError as exc:
         pytest.skip(f"nothing can be mounted here: {exc}")
     if done.returncode:
         pytest.skip(f"nothing can be mounted here: {done.stderr.strip()}")
-    yield folder
-    subprocess.run(["umount", str(folder)], check=True)
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 64 KiB."""
+    with mounted_disk(tmp_path / "disk", "64k") as folder:
+        yield folder
 
 
 @pytest.fixture(scope="session")

@@ -29,9 +29,8 @@ from tests.clips import (
     walk,
     zoom,
 )
-from tests.conftest import SHARED
+from tests.conftest import YUNET
 
-YUNET = SHARED / "detectors" / "yunet_n_320_320.onnx"
 DETECT_EVERY = 3
 HEADS: dict[str, Callable[[], Head]] = {
     "drawn": drawn_head,

@@ -23,10 +23,8 @@ from fer_edge.errors import CameraGoneError, ConfigError
 from fer_edge.faces import FaceBox
 from fer_edge.predictor import Predictor, open_predictor
 from tests.cameras import FakeCameras, fake_cameras
-from tests.conftest import SHARED
+from tests.conftest import YUNET
 from tests.load_script import load_script
-
-YUNET = SHARED / "detectors" / "yunet_n_320_320.onnx"
 
 
 @pytest.fixture(scope="module")
@@ -69,16 +67,20 @@ def run(
     pace: Pace | None = None,
     *,
     retry: Retry | None = None,
-    meanwhile: Callable[[Loop, Kept], None] | None = None,
+    meanwhile: Callable[[threading.Event, Kept], None] | None = None,
 ) -> Kept:
     """Runs the loop on fake cameras; returns what an output got that shows images."""
-    kept = Kept()
+    kept, ending = Kept(), threading.Event()
     with Camera(cameras, retry=retry or Retry(first_s=0.05)) as camera:
         loop = Loop(
-            camera, FrameReader(predictor), Outputs([], with_images=[kept], say=no_words), pace=pace
+            camera,
+            FrameReader(predictor),
+            Outputs([], with_images=[kept], say=no_words),
+            pace=pace,
+            stop=ending,
         )
         if meanwhile:
-            threading.Thread(target=meanwhile, args=[loop, kept], daemon=True).start()
+            threading.Thread(target=meanwhile, args=[ending, kept], daemon=True).start()
         try:
             loop.run()
         finally:
@@ -134,10 +136,10 @@ def test_it_gives_up_and_says_so_last(predictor: Predictor) -> None:
 
 
 def test_it_stops_while_the_camera_hangs(predictor: Predictor) -> None:
-    def stop(loop: Loop, kept: Kept) -> None:
+    def stop(ending: threading.Event, kept: Kept) -> None:
         while len(kept.frames) < 3:
             time.sleep(0.01)
-        loop.stop()
+        ending.set()
 
     started = time.monotonic()
     kept = run(fake_cameras("ok*3 stall"), predictor, meanwhile=stop)
@@ -158,8 +160,9 @@ def test_the_service_manager_hears_that_the_loop_turns(
         with Camera(cameras) as camera:
             outputs = Outputs([Kept()], say=no_words)
             notifier = Notifier(environment)
-            loop = Loop(camera, FrameReader(predictor), outputs, notifier=notifier)
-            threading.Timer(1.0, loop.stop).start()
+            ending = threading.Event()
+            loop = Loop(camera, FrameReader(predictor), outputs, notifier=notifier, stop=ending)
+            threading.Timer(1.0, ending.set).start()
             loop.run()
             cameras.release.set()
         with contextlib.suppress(BlockingIOError):

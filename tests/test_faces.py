@@ -13,9 +13,8 @@ from numpy.typing import NDArray
 from fer_edge import faces, images
 from fer_edge.errors import ConfigError, DataError, ModelFormatError
 from fer_edge.faces import FaceBox, crop_face
+from tests.conftest import SHARED, YUNET
 
-SHARED = Path(__file__).parents[2] / "shared" / "data"
-YUNET = SHARED / "detectors" / "yunet_n_320_320.onnx"
 needs_shared = pytest.mark.skipif(
     not SHARED.is_dir(), reason="the portraits in ../shared/data are not on this machine"
 )

@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from fer_edge.board import read_text
 from fer_edge.camera.health import UNREADABLE
 from fer_edge.errors import CameraError, ConfigError
 
@@ -145,10 +146,7 @@ def _settings(size: tuple[int, int] | None, fps: float | None) -> dict[int, floa
 
 def is_raspberry_pi() -> bool:
     """Tells by the board's name in its device tree."""
-    try:
-        return "Raspberry Pi" in BOARD.read_text(errors="replace")
-    except OSError:
-        return False
+    return "Raspberry Pi" in read_text(BOARD)
 
 
 def has_pi_camera() -> bool:

@@ -9,13 +9,10 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
-
-import numpy as np
-from numpy.typing import NDArray
 
 from fer_edge.camera.capture import Camera
-from fer_edge.camera.frames import Frame, FrameRecord, Latency, Record, StatusRecord
+from fer_edge.camera.fanout import Outputs
+from fer_edge.camera.frames import Frame, FrameRecord, Latency, StatusRecord
 from fer_edge.camera.notify import Notifier
 from fer_edge.camera.smoothing import SMOOTHING_S, EmotionSmoother, read_tracks
 from fer_edge.camera.tracking import Tracker
@@ -26,17 +23,6 @@ SLICE_S = 0.25
 """The longest that the loop waits at a time: how soon it sees that it is to stop."""
 
 _EARLY_S = 1e-3  # that a frame may be before its time: a film's clock counts in milliseconds
-
-
-class Takes(Protocol):
-    """What takes all records; see `fanout.Outputs`."""
-
-    @property
-    def is_useless(self) -> bool:
-        """Whether nobody would miss what is read from now on."""
-
-    def write(self, record: Record, image: NDArray[np.uint8] | None = None) -> None:
-        """Takes a record, and the frame that it is of."""
 
 
 @dataclass(frozen=True)
@@ -152,7 +138,7 @@ class Loop:
         self,
         camera: Camera,
         reader: FrameReader,
-        outputs: Takes,
+        outputs: Outputs,
         *,
         pace: Pace | None = None,
         notifier: Notifier | None = None,
@@ -166,12 +152,8 @@ class Loop:
         self._n_read = 0
         self._due_s = -math.inf
 
-    def stop(self) -> None:
-        """Has `run` end after the frame that it is at; from another thread."""
-        self._stop.set()
-
     def run(self) -> Summary:
-        """Reads frames until the source or the outputs end, enough were read, or `stop` is called.
+        """Reads frames until the source or the outputs end, enough were read, or `stop` is set.
 
         Raises:
             CameraGoneError: No healthy frame came for too long.

@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from io import TextIOBase
 from pathlib import Path
-from typing import Any, TextIO, TypeGuard
+from typing import Any, TextIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -124,14 +124,10 @@ class Destinations:
                 "Nobody would see what is read: expected an output beside --quiet, such as --json "
                 "FILE, found none."
             )
-        files = [path.resolve() for path in (self.json, self.csv, self.video) if is_path(path)]
+        named = (self.json, self.csv, self.video)
+        files = [path.resolve() for path in named if isinstance(path, Path)]
         if len(set(files)) < len(files):
             raise ConfigError(f"Expected a file for each output, found {files[0]} twice.")
-
-
-def is_path(destination: object) -> TypeGuard[Path]:
-    """Tells whether a destination is a file's path."""
-    return isinstance(destination, Path)
 
 
 @dataclass(frozen=True)

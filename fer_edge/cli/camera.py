@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from fer_edge.cli.options import INTERRUPTED, Force
+from fer_edge.cli.options import INTERRUPTED, Detector, Force, Model
 
 ANY_SIZE = re.compile(r"(\d{1,5})x(\d{1,5})")
 
@@ -24,18 +24,8 @@ def camera(
             "http://, https:// or rtsp:// address, or - for frames on standard input.",
         ),
     ] = "auto",
-    model: Annotated[
-        str | None,
-        typer.Option(
-            "--model",
-            "-m",
-            help="A shipped name, a run, or a .tflite file.",
-            show_default="base; small on ARM boards",
-        ),
-    ] = None,
-    detector: Annotated[
-        str, typer.Option(help="haar, yunet:PATH, or none (the picture is a face).")
-    ] = "haar",
+    model: Model = None,
+    detector: Detector = "haar",
     size: Annotated[
         str,
         typer.Option(

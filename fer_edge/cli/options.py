@@ -49,6 +49,16 @@ Labels = Annotated[
         help="Whose labels count: the data's own, or FER+'s majority of 7 or, with contempt, 8."
     ),
 ]
+Model = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        "-m",
+        help="A shipped name, a run, or a .tflite file.",
+        show_default="base; small on ARM boards",
+    ),
+]
+Detector = Annotated[str, typer.Option(help="haar, yunet:PATH, or none (the picture is a face).")]
 SplitOption = Annotated[
     Literal["train", "validation", "test"], typer.Option("--split", help="Which split.")
 ]

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from fer_edge.cli.options import Force
+from fer_edge.cli.options import Detector, Force, Model
 
 
 def predict(
@@ -13,18 +13,8 @@ def predict(
         list[Path], typer.Argument(help="Pictures, folders of pictures, films.", metavar="PATH…")
     ],
     *,
-    model: Annotated[
-        str | None,
-        typer.Option(
-            "--model",
-            "-m",
-            help="A shipped name, a run, or a .tflite file.",
-            show_default="base; small on ARM boards",
-        ),
-    ] = None,
-    detector: Annotated[
-        str, typer.Option(help="haar, yunet:PATH, or none (the picture is a face).")
-    ] = "haar",
+    model: Model = None,
+    detector: Detector = "haar",
     save: Annotated[
         Path | None, typer.Option(help="Folder for copies with boxes and emotions drawn in.")
     ] = None,

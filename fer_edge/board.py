@@ -3,6 +3,7 @@
 Everything is read below a root, so that a tree of files is a board. Nothing is judged here.
 """
 
+import grp
 import os
 import stat
 import subprocess
@@ -141,6 +142,22 @@ def may_open(mode: int, owner: int, group: int, user: int, groups: set[int]) -> 
     both = stat.S_IROTH | stat.S_IWOTH
     shift = 6 if user == owner else 3 if group in groups else 0
     return user == 0 or mode >> shift & both == both
+
+
+def group_name(group: int) -> str:
+    """Returns a group's name; its number where it has none here, as in containers."""
+    try:
+        return grp.getgrgid(group).gr_name
+    except KeyError:
+        return str(group)
+
+
+def how_to_join(group: int) -> str:
+    """Returns what lets a user open what belongs to a group."""
+    name = group_name(group)
+    if group == 0:
+        return f"its group is {name}, which nobody should join: give it to another with chgrp video"
+    return f"its group is {name}. Run: sudo usermod -aG {name} $USER, then log in again"
 
 
 def read_text(path: Path) -> str:

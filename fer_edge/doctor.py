@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Literal
 
 from fer_edge import board
-from fer_edge.catalog import BOARDS, default_model, find_tflite
+from fer_edge.catalog import BOARDS, default_model
+from fer_edge.contract import INPUT_SHAPE
 from fer_edge.errors import FerEdgeError
-from fer_edge.runtime import Interpreter, runtime_version
+from fer_edge.predictor import open_predictor
+from fer_edge.runtime import runtime_version
 
 State = Literal["ok", "warning", "problem"]
 
@@ -24,6 +26,7 @@ HOT_C = 80.0  # where the firmware begins to slow the processor down
 PAGES = (4096, 16384, 65536)
 DEBIAN = "usr/lib/python3/dist-packages"
 IMPORT_TIMEOUT_S = 60
+FACE = INPUT_SHAPE[:3]  # one, (1, 48, 48)
 
 
 @dataclass(frozen=True)
@@ -99,8 +102,8 @@ def check_cameras(root: Path) -> Iterator[Check]:
             yield Check("camera", "ok", found)
         else:
             state: State = "warning" if any(c.is_allowed for c in cameras) else "problem"
-            advice = f"Its group is {camera.group}. Run: sudo usermod -aG video $USER, log in again"
-            yield Check("camera", state, f"{found}, which this user may not open", advice)
+            told = f"{found}, which this user may not open"
+            yield Check("camera", state, told, board.how_to_join(camera.group).capitalize())
     on_ribbon = any(camera.is_on_ribbon for camera in cameras)
     if not cameras:
         advice = (
@@ -142,17 +145,17 @@ def check_model(model: str | None) -> Check:
     import numpy as np
 
     try:
-        file = find_tflite(model or default_model(), "int8")
-        interpreter = Interpreter(file.read_bytes())
-        face = np.zeros(interpreter.input.shape, interpreter.input.dtype)
-        total = float(interpreter.probabilities(face).sum())
+        named = model or default_model()
+        predictor = open_predictor(named, "none")
+        total = float(predictor.classify(np.zeros(FACE, np.uint8)).sum())
     except FerEdgeError as exc:
         return Check("model", "problem", runtime_version(), str(exc))
-    found = f"{file.path.name} runs on {runtime_version()}, delegate {interpreter.delegate}"
+    delegate = predictor.interpreter.delegate
+    found = f"{named} runs on {runtime_version()}, delegate {delegate}"
     if not 0.9 < total < 1.1:
         advice = f"Its probabilities sum to {total:.2f}. Export the model again."
         return Check("model", "problem", found, advice)
-    if interpreter.delegate != "XNNPACK":
+    if delegate != "XNNPACK":
         advice = "It works, and slower than it could. " + (
             "The 32-bit runtime has no XNNPACK; a 64-bit system's has."
             if runtime_version().startswith("tflite-runtime")

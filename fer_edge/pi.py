@@ -41,6 +41,8 @@ def write_pi(export: Path) -> None:
     readme = bundle / "README.md"
     text = readme.read_text("utf-8").replace("@NAME@", _plain(manifest.name))
     readme.write_text(text.replace("@EMOTIONS@", ", ".join(manifest.emotions)), "utf-8")
+    installer = bundle / "install.sh"
+    installer.write_text(installer.read_text("utf-8").replace("@WHEEL@", WHEEL), "utf-8")
     for path in _files(bundle):
         path.chmod(_mode(path))
     (export / ARCHIVE).write_bytes(pack(bundle))

@@ -6,7 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from fer_edge.board_bench import BoardBench, Look, add_result, measure_board, read_results
+from fer_edge.board_bench import (
+    BoardBench,
+    Look,
+    add_result,
+    measure_board,
+    read_results,
+    to_json,
+)
 from fer_edge.errors import ConfigError, DataError
 from fer_edge.predictor import open_predictor
 from fer_edge.tables import board_table
@@ -21,7 +28,12 @@ MS = 1_000_000
 
 
 def result(board: str = "Pi 4", model: str = "small") -> BoardBench:
-    samples = {"detect": [30 * MS] * 9 + [50 * MS], "classify": [MS] * 10, "frame": [40 * MS] * 10}
+    samples = {
+        "detect": [30 * MS] * 9 + [50 * MS],
+        "crop": [MS // 10] * 10,
+        "classify": [MS] * 10,
+        "frame": [40 * MS] * 10,
+    }
     return BoardBench(
         board,
         model,
@@ -48,10 +60,11 @@ def test_what_is_measured() -> None:
     )
     assert found.n_faces == 1
     n = len(found.samples_ns["frame"])
-    assert [len(samples) for samples in found.samples_ns.values()] == [n, n, n]
-    for detect, classify, frame in zip(*found.samples_ns.values(), strict=True):
+    assert [len(samples) for samples in found.samples_ns.values()] == [n, n, n, n]
+    for detect, crop, classify, frame in zip(*found.samples_ns.values(), strict=True):
         assert 0 < detect + classify <= frame + 1000
-    assert found.frames_per_s > 0
+        assert crop > 0
+    assert found.frames_per_s == pytest.approx(n / sum(found.samples_ns["frame"]) * 1e9)
     assert found.peak_memory_bytes > 10 * 2**20
     assert found.looks[-1].at_s >= 0.2
 
@@ -79,6 +92,8 @@ def test_boards_come_together_in_one_file_and_each_is_there_once(tmp_path: Path)
     again = dataclasses.replace(result("Pi 4"), frames_per_s=25.0)
     assert len(add_result(path, again)) == 3
     read = read_results(path)
+    other_system = dataclasses.replace(result("Pi 4"), delegate="none")
+    assert len(add_result(path, other_system)) == 4
     assert [(r.board, r.model, r.frames_per_s) for r in read] == [
         ("Pi 5", "small", 24.5),
         ("Pi 4", "nano", 24.5),
@@ -90,8 +105,11 @@ def test_boards_come_together_in_one_file_and_each_is_there_once(tmp_path: Path)
 DAMAGED = '{"schema_version": 1, "kind": "device-bench", "results": [{"samples_ns": {}}]}'
 
 
+NO_NUMBERS = to_json([result()]).replace(str(30 * MS), '"fast"', 1)
+
+
 @pytest.mark.parametrize(
-    "content", ["", "[]", "{}", '{"schema_version": 1, "kind": "bench"}', DAMAGED]
+    "content", ["", "[]", "{}", '{"schema_version": 1, "kind": "bench"}', DAMAGED, NO_NUMBERS]
 )
 def test_another_file_is_left_alone(content: str, tmp_path: Path) -> None:
     path = tmp_path / "boards.json"

@@ -4,6 +4,8 @@ Each row says what has to be reported, how soon, and the exit code. The command 
 as on a board; what misbehaves is a server, a pipe or a device of the system.
 """
 
+import contextlib
+import itertools
 import json
 import os
 import shutil
@@ -12,8 +14,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -23,6 +24,7 @@ import pytest
 
 from fer_edge.video import read_frames
 from tests.cameras import mjpeg_server
+from tests.test_camera_mqtt import Mosquitto
 
 ROOT = Path(__file__).parents[1]
 NOTICED_S = 3.0
@@ -98,9 +100,9 @@ def at(document: Document) -> float:
     return datetime.fromisoformat(document["timestamp"]).timestamp()
 
 
-@contextmanager
+@contextlib.contextmanager
 def command(
-    tmp_path: Path, *arguments: str, stdin: int | None = None, **environment: str
+    tmp_path: Path, *arguments: str, environment: Mapping[str, str] | None = None
 ) -> Iterator[Runner]:
     """Runs `fer-edge camera`, its JSON lines into a file; it is killed if it does not end."""
     out = tmp_path / "out.jsonl"
@@ -109,10 +111,10 @@ def command(
     with subprocess.Popen(
         [*line, *arguments],
         cwd=ROOT,
-        stdin=stdin or subprocess.DEVNULL,
+        stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        env={**os.environ, **environment},
+        env={**os.environ, **(environment or {})},
     ) as process:
         try:
             yield Runner(process, [], out)
@@ -176,6 +178,9 @@ def test_a_fast_camera_is_read_as_fast_as_it_goes_and_all_is_counted(tmp_path: P
         pytest.param("ok", "", id="healthy"),
         pytest.param("ok*5 stall", "stalled", id="stuck in read"),
         pytest.param("ok*5 drop", "reopening", id="being opened again"),
+        pytest.param("ok*5 black", "black", id="black"),
+        pytest.param("ok*5 frozen", "frozen", id="frozen"),
+        pytest.param("ok*5 junk", "garbage", id="garbage"),
         pytest.param("stall", "", id="before the first frame"),
     ],
 )
@@ -193,6 +198,137 @@ def test_sigterm_ends_it_in_every_state(script: str, state: str, tmp_path: Path)
         code, seconds = runner.end()
         assert (code, seconds < STOPPED_S) == (0, True), seconds
         assert runner.events()[-1] == "stopping"
+
+
+SCRIPTED = str(ROOT / "tests/board_camera")
+
+
+def test_a_camera_that_hangs_in_close_is_left_and_opened_again(tmp_path: Path) -> None:
+    scripts = {"CAMERA_SCRIPTS": "close-stall|ok*20 raise;ok", "PYTHONPATH": SCRIPTED}
+    with command(tmp_path, "--source", "picamera2", environment=scripts) as runner:
+        fault = runner.wait_for_event("lost")
+        assert at(fault) - at(frames_of(runner.documents)[-1]) < NOTICED_S
+        runner.wait_for_event("back")
+        runner.wait_for_frames(25)
+        assert runner.events() == ["started", "lost", "reopening", "back"]
+        code, seconds = runner.end()
+        assert (code, seconds < STOPPED_S) == (0, True), seconds
+
+
+@pytest.mark.parametrize(
+    ("scripts", "state"),
+    [
+        pytest.param("close-stall|ok*5 raise", "lost", id="stuck in close"),
+        pytest.param("close-stall|ok", "started", id="close will hang"),
+        pytest.param("ok*5 raise;open-stall|ok", "reopening", id="stuck in open"),
+        pytest.param("close-stall|ok*5 stall", "stalled", id="stuck in read, then in close"),
+    ],
+)
+def test_sigterm_ends_it_in_a_driver_that_hangs(scripts: str, state: str, tmp_path: Path) -> None:
+    environment = {"CAMERA_SCRIPTS": scripts, "PYTHONPATH": SCRIPTED}
+    with command(tmp_path, "--source", "picamera2", environment=environment) as runner:
+        runner.wait_for_event(state)
+        code, seconds = runner.end()
+        assert (code, seconds < STOPPED_S) == (0, True), seconds
+        assert runner.events()[-1] == "stopping"
+
+
+def test_a_clock_that_is_set_changes_timestamps_and_nothing_else(tmp_path: Path) -> None:
+    """An hour on and back again, as by NTP on a board without a clock of its own."""
+    if shutil.which("gcc") is None:
+        pytest.skip("gcc is not installed here")
+    library, offset = tmp_path / "set_clock.so", tmp_path / "offset"
+    source = f"{SCRIPTED}/set_clock.c"
+    subprocess.run(["gcc", "-shared", "-fPIC", "-o", library, source], check=True)
+    offset.write_text("0")
+    faked = {"LD_PRELOAD": str(library), "SET_CLOCK": str(offset)}
+    with (
+        mjpeg_server("ok", pace_s=0.03) as server,
+        command(tmp_path, "--source", server.url, environment=faked) as runner,
+    ):
+        for clock in ("0", "3600", "0"):
+            offset.write_text(clock)
+            runner.wait_for_frames(len(frames_of(runner.documents)) + 30)
+        code, seconds = runner.end()
+        assert (code, seconds < STOPPED_S) == (0, True), seconds
+    frames = frames_of(runner.read())
+    jumps_s = [at(b) - at(a) for a, b in itertools.pairwise(frames)]
+    assert 3500 < max(jumps_s) < 3700
+    assert -3700 < min(jumps_s) < -3500
+    assert runner.events() == ["started", "stopping"]
+    steps_s = [b["time_s"] - a["time_s"] for a, b in itertools.pairwise(frames)]
+    assert all(0 < step < NOTICED_S for step in steps_s)
+    assert all(0 <= frame["latency_ms"]["total"] < 1000 * NOTICED_S for frame in frames)
+
+
+def test_a_broker_that_is_killed_and_comes_back_gets_what_it_missed(tmp_path: Path) -> None:
+    broker = Mosquitto(tmp_path, "allow_anonymous true")
+    broker.start()
+    try:
+        with (
+            mjpeg_server("ok", pace_s=0.03) as server,
+            command(tmp_path, "--source", server.url, "--mqtt", broker.url) as runner,
+        ):
+            runner.wait_for_frames(5)
+            broker.stop()
+            failed = runner.wait_for_event("output-failed")
+            assert "mqtt" in failed["message"]
+            runner.wait_for_frames(len(frames_of(runner.documents)) + 5)
+            broker.start()
+            back = runner.wait_for_event("output-back")
+            assert "nothing was lost" in back["message"]
+            broker.stop()
+            runner.wait_for(lambda found: events_of(found).count("output-failed") == 2, "failure")
+            code, seconds = runner.end()  # while it is away
+            assert (code, seconds < STOPPED_S) == (0, True), seconds
+    finally:
+        broker.stop()
+
+
+@pytest.mark.parametrize("stderr", ["closed", "full"])
+def test_stderr_that_nobody_reads_does_not_stop_the_loop(stderr: str, tmp_path: Path) -> None:
+    """As after `2>&1 | head -1`, or with a terminal that stands still; faults are said there."""
+    reader, writer = os.pipe()
+    if stderr == "full":
+        os.set_blocking(writer, False)
+        with contextlib.suppress(BlockingIOError):
+            while os.write(writer, bytes(4096)):
+                pass
+        os.set_blocking(writer, True)
+    table = tmp_path / "a.csv"
+    line = [sys.executable, "-m", "fer_edge", "camera", *READ, "--quiet", "--csv", str(table)]
+    with (
+        mjpeg_server("ok*10 drop", "ok", pace_s=0.03) as server,
+        subprocess.Popen(
+            [*line, "--source", server.url], cwd=ROOT, stdin=subprocess.DEVNULL, stderr=writer
+        ) as process,
+    ):
+        os.close(writer)
+        if stderr == "closed":
+            os.close(reader)
+        deadline = time.monotonic() + PATIENCE_S
+        while not table.exists() or len(table.read_bytes().splitlines()) < 30:
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        started = time.monotonic()
+        process.terminate()
+        assert process.wait(PATIENCE_S) == 0
+        assert time.monotonic() - started < STOPPED_S
+    if stderr == "full":
+        os.close(reader)
+
+
+@pytest.mark.parametrize("option", ["--save", "--json", "--csv"])
+def test_an_output_does_not_replace_its_source(option: str, tmp_path: Path) -> None:
+    film = tmp_path / "clip.avi"
+    film.write_bytes(b"RIFF")
+    line = [sys.executable, "-m", "fer_edge", "camera", *READ, "--source", str(film), "--force"]
+    done = subprocess.run(
+        [*line, option, str(film)], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, film.read_bytes()) == (1, b"RIFF")
+    assert "outputs beside the source" in done.stderr
 
 
 def test_ctrl_c_is_an_interruption(tmp_path: Path) -> None:

@@ -1,11 +1,13 @@
 """The camera's records as documents, in files, on a terminal and as a video."""
 
 import contextlib
+import dataclasses
 import errno
 import io
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -266,9 +268,29 @@ def test_csv_rows_have_the_headers_cells() -> None:
 )
 def test_csv_leaves_another_table_alone(before: str, tmp_path: Path) -> None:
     (path := tmp_path / "faces.csv").write_text(before)
-    with pytest.raises(OutputError, match="is another table, or one of another model"):
+    with pytest.raises(OutputError, match="is another file, or one of another model"):
         Csv(path, EMOTIONS)
     assert path.read_text() == before
+
+
+@pytest.mark.parametrize("kind", [JsonLines, Csv])
+def test_a_deleted_file_is_made_again(kind: type[JsonLines] | type[Csv], tmp_path: Path) -> None:
+    path = tmp_path / "folder" / "out"
+    output = kind(path, EMOTIONS)
+    output.write(frame(face()))
+    shutil.rmtree(path.parent)
+    with pytest.raises(OutputError, match="it was deleted"):
+        output.write(frame(face()))
+    output.write(frame(face()))
+    output.close()
+    assert len(path.read_text().splitlines()) == 1 + (kind is Csv)
+
+
+def test_json_lines_leave_another_file_alone(tmp_path: Path) -> None:
+    (path := tmp_path / "film.avi").write_bytes(b"RIFF....AVI ")
+    with pytest.raises(OutputError, match="left as it is"):
+        JsonLines(path, EMOTIONS)
+    assert path.read_bytes() == b"RIFF....AVI "
 
 
 def test_a_folder_is_no_file(tmp_path: Path) -> None:
@@ -287,8 +309,12 @@ class Screen(io.StringIO):
 
 
 def written(stream: io.StringIO, records: Sequence[Record]) -> str:
-    output = Terminal(stream, EMOTIONS)
+    """Returns what is shown of records that come at their frames' times, by a steady clock."""
+    now_s = 0.0
+    output = Terminal(stream, EMOTIONS, clock=lambda: now_s)
     for record in records:
+        if isinstance(record, FrameRecord):
+            now_s = record.time_s
         output.write(record)
     output.close()
     return stream.getvalue()
@@ -305,6 +331,16 @@ def test_a_log_gets_a_line_a_change_or_a_second() -> None:
         "stalled: no frame for 5 s",
         " 3.3 fps   31 ms  2 dropped | no face",
     ]
+
+
+def test_a_clock_that_is_set_does_not_change_the_rate() -> None:
+    hour = timedelta(hours=1)
+    records = [frame(time_s=t / 10) for t in range(31)]
+    set_back = [
+        dataclasses.replace(r, at=AT - hour if i > 15 else AT) for i, r in enumerate(records)
+    ]
+    lines = written(io.StringIO(), set_back).splitlines()
+    assert [line.split(" fps")[0].strip() for line in lines] == ["0.0", "10.0", "10.0", "10.0"]
 
 
 def test_a_log_is_not_silent_while_nothing_changes() -> None:

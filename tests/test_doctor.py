@@ -2,7 +2,9 @@
 
 import json
 import os
+import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
@@ -12,6 +14,7 @@ from fer_edge.board import (
     Throttling,
     decode_throttling,
     find_cameras,
+    how_to_join,
     limits_memory,
     may_open,
     read_board,
@@ -21,6 +24,7 @@ from fer_edge.board import (
     read_temperature_c,
     read_throttling,
 )
+from fer_edge.camera.sources import resolve_source
 from fer_edge.catalog import SHIPPED
 from fer_edge.cli.doctor import doctor
 from fer_edge.cli.options import guarded
@@ -145,6 +149,23 @@ def test_cameras_are_the_first_devices_of_what_is_no_codec(pi: Path) -> None:
     assert [camera.is_allowed for camera in find_cameras(pi)] == [True, False]
 
 
+def test_auto_is_the_first_webcam_that_may_be_used(pi: Path, tmp_path_factory: Any) -> None:
+    assert resolve_source("auto", pi) == "/dev/video2"
+    lay(pi, {"sys/class/video4linux/video4/name": "C270\n", "dev/video4": ""})
+    assert resolve_source("auto", pi) == "/dev/video2"
+    (pi / "dev/video2").unlink()
+    assert resolve_source("auto", pi) == "/dev/video4"
+    assert resolve_source("auto", tmp_path_factory.mktemp("bare")) == "0"
+    assert resolve_source("7", pi) == "7"
+
+
+@pytest.mark.parametrize(
+    ("group", "says"), [(0, "chgrp video"), (1, "usermod -aG daemon $"), (54321, "-aG 54321 $")]
+)
+def test_how_a_device_becomes_ones_own(group: int, says: str) -> None:
+    assert says in how_to_join(group)
+
+
 @pytest.mark.parametrize(
     ("mode", "user", "groups", "may"),
     [
@@ -234,9 +255,14 @@ def test_the_model_really_runs(tmp_path: Path) -> None:
     check = check_model(str(SHIPPED / "small"))
     assert check.state == "ok"
     assert "XNNPACK" in check.found
+    shutil.copyfile(SHIPPED / "small" / "int8.tflite", tmp_path / "int8.tflite")
+    nameless = check_model(str(tmp_path / "int8.tflite"))  # the camera refuses it, too
+    assert (nameless.state, "manifest.json" in nameless.advice) == ("problem", True)
+    shutil.copyfile(SHIPPED / "small" / "manifest.json", tmp_path / "manifest.json")
+    assert check_model(str(tmp_path)).state == "ok"
     (tmp_path / "int8.tflite").write_bytes(b"no model")
-    broken = check_model(str(tmp_path / "int8.tflite"))
-    assert (broken.state, "TFL3" in broken.advice) == ("problem", True)
+    broken = check_model(str(tmp_path))
+    assert (broken.state, "int8.tflite" in broken.advice) == ("problem", True)
 
 
 def test_opencv_and_its_cascade() -> None:

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_edge.board import read_text
+from fer_edge.board import how_to_join, read_text
 from fer_edge.camera.health import UNREADABLE
 from fer_edge.errors import CameraError, ConfigError
 
@@ -85,19 +85,9 @@ def check_device(path: Path) -> None:
             f"There is no camera {path}; found: {found}. Connect it, or name another --source."
         )
     if not os.access(path, os.R_OK | os.W_OK):
-        raise ConfigError(
-            f"May not use {path}: it belongs to the group {_group_of(path)}. "
-            "Run: sudo usermod -aG video $USER, then log in again."
-        )
+        raise ConfigError(f"May not use {path}: {how_to_join(path.stat().st_gid)}.")
     if not path.is_char_device():
         raise ConfigError(f"Expected a camera at {path}, found no device. Name a /dev/video*.")
-
-
-def _group_of(path: Path) -> str:
-    try:
-        return path.group()
-    except KeyError:  # the group has no name here, as in containers
-        return str(path.stat().st_gid)
 
 
 def open_device(

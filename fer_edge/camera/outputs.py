@@ -22,13 +22,13 @@ class JsonLines:
         emotions: The model's class names in label order.
 
     Raises:
-        OutputError: The file cannot be written.
+        OutputError: The file cannot be written, or holds something else.
     """
 
     def __init__(self, destination: Path | TextIO, emotions: Sequence[str]) -> None:
         self._lines: LineFile | LineStream
         if isinstance(destination, Path):
-            self.name, self._lines = f"json {destination}", LineFile(destination)
+            self.name, self._lines = f"json {destination}", LineFile(destination, begins="{")
         else:
             self.name, self._lines = "json -", LineStream(destination, "the JSON lines")
         self._emotions = emotions

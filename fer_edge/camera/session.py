@@ -1,5 +1,6 @@
 """All that a command line asks of the camera: opened in order, closed again whatever happens."""
 
+import math
 import signal
 import socket
 import threading
@@ -32,6 +33,7 @@ from fer_edge.predictor import Predictor, open_predictor
 CONNECT_S = 5.0  # that a broker has to answer at the start
 VIDEO_FPS = 15.0
 STILL_S = 60.0
+SLOW_FRAMES = 3  # of a camera that was asked to be slow; when none has come, it has stalled
 
 
 @dataclass(frozen=True)
@@ -55,10 +57,10 @@ class Origin:
     @property
     def limits(self) -> Limits:
         """What counts as a fault of it."""
-        if self.frozen_s is not None:
-            return Limits(frozen_s=self.frozen_s)
         # A film's coder repeats a still scene to the bit, where a sensor's noise would not.
-        return Limits(frozen_s=STILL_S) if self.spec.startswith("rtsp") else Limits()
+        own_s = STILL_S if self.spec.startswith("rtsp") else Limits.frozen_s
+        stall_s = max(Limits.stall_s, SLOW_FRAMES / (self.fps or math.inf))
+        return Limits(stall_s=stall_s, frozen_s=own_s if self.frozen_s is None else self.frozen_s)
 
 
 @dataclass(frozen=True)
@@ -116,8 +118,8 @@ class Destinations:
     shows_images: bool = False
     force: bool = False
 
-    def check(self) -> None:
-        """Raises ConfigError when records go nowhere, or two outputs into one file."""
+    def check(self, source: str) -> None:
+        """Raises ConfigError when records go nowhere, two into one file, or one over the source."""
         where = (self.terminal, self.json, self.csv, self.mqtt, self.video, self.rules)
         if not (any(where) or self.has_preview):
             raise ConfigError(
@@ -128,6 +130,10 @@ class Destinations:
         files = [path.resolve() for path in named if isinstance(path, Path)]
         if len(set(files)) < len(files):
             raise ConfigError(f"Expected a file for each output, found {files[0]} twice.")
+        if Path(source).exists() and Path(source).resolve() in files:
+            raise ConfigError(
+                f"Expected outputs beside the source, found {source} as both. It was left as it is."
+            )
 
 
 @dataclass(frozen=True)
@@ -157,7 +163,7 @@ def run_camera(
     Raises:
         FerEdgeError: What was asked for cannot be had, or `CameraGoneError`: it went away.
     """
-    destinations.check()
+    destinations.check(origin.spec)
     spec = resolve_source(origin.spec)
     stop = threading.Event()
     with ExitStack() as opened:

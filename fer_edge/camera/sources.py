@@ -11,6 +11,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from fer_edge import board
 from fer_edge.camera import devices, stdin, streams
 from fer_edge.camera.frames import Source
 from fer_edge.errors import ConfigError
@@ -87,14 +88,22 @@ def open_source(
             return Recording(_pictures_of(Path(spec)))
 
 
-def resolve_source(spec: str) -> str:
+def resolve_source(spec: str, root: Path = board.ROOT) -> str:
     """Returns what `auto` stands for on this machine now, another name as it is.
 
     To be asked once: a camera that has gone must not be taken for one that never was.
+
+    Args:
+        spec: One of `SOURCES`.
+        root: Of /sys and /dev.
     """
     if spec != "auto":
         return spec
-    return "picamera2" if devices.has_pi_camera() else "0"
+    if devices.has_pi_camera():
+        return "picamera2"
+    webcams = [camera for camera in board.find_cameras(root) if not camera.is_on_ribbon]
+    webcams.sort(key=lambda camera: not camera.is_allowed)  # stable: the first of those it may use
+    return webcams[0].device if webcams else "0"
 
 
 def name_source(spec: str) -> str:

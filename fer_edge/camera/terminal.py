@@ -2,9 +2,9 @@
 
 import contextlib
 import shutil
+import time
 from collections import deque
-from collections.abc import Sequence
-from datetime import datetime, timedelta
+from collections.abc import Callable, Sequence
 from typing import TextIO
 
 import numpy as np
@@ -17,7 +17,7 @@ from fer_edge.errors import OutputError
 
 TERMINAL_EVERY_S = 0.1  # numbers that change faster cannot be read
 LOG_EVERY_S = 1.0
-RATE_OVER = timedelta(seconds=2)
+RATE_OVER_S = 2.0
 ERASE_LINE = "\r\x1b[K"
 
 
@@ -29,18 +29,25 @@ class Terminal:
     Args:
         stream: For text; nobody closes it here.
         emotions: The model's class names in label order.
+        clock: Monotonic, in seconds.
     """
 
-    def __init__(self, stream: TextIO, emotions: Sequence[str]) -> None:
+    def __init__(
+        self,
+        stream: TextIO,
+        emotions: Sequence[str],
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.name = "terminal"
         self._lines = LineStream(stream, "the terminal's lines")
-        self._emotions = emotions
+        self._emotions, self._clock = emotions, clock
         self._is_terminal = stream.isatty()
         self._every_s = TERMINAL_EVERY_S if self._is_terminal else LOG_EVERY_S
         self._shown: object = None
         self._shown_s = 0.0
         self._ends_within_line = False
-        self._times: deque[datetime] = deque()
+        self._times: deque[float] = deque()
 
     def write(self, record: Record, image: NDArray[np.uint8] | None = None) -> None:  # noqa: ARG002
         """Writes a line if it is time for one.
@@ -52,8 +59,9 @@ class Terminal:
         if isinstance(record, StatusRecord):
             self._write_whole(f"{record.event}: {record.message}")
             return
-        frames_per_s = self._rate(record.at)
-        if not self._is_due(record):
+        now_s = self._clock()
+        frames_per_s = self._rate(now_s)
+        if not self._is_due(record, now_s):
             return
         line = describe(record, self._emotions, frames_per_s)
         if self._is_terminal:
@@ -68,22 +76,19 @@ class Terminal:
                 self._lines.write("\n")
             self._ends_within_line = False
 
-    def _is_due(self, record: FrameRecord) -> bool:
+    def _is_due(self, record: FrameRecord, now_s: float) -> bool:
         now = shown(record)
-        waited_s = record.time_s - self._shown_s
-        if now == self._shown and 0 <= waited_s < self._every_s:
+        if now == self._shown and now_s - self._shown_s < self._every_s:
             return False
-        self._shown, self._shown_s = now, record.time_s
+        self._shown, self._shown_s = now, now_s
         return True
 
-    def _rate(self, at: datetime) -> float:
+    def _rate(self, now_s: float) -> float:
         """Returns the records a second over the last two; 0 for the first."""
-        if self._times and at < self._times[-1]:  # somebody has set the clock
-            self._times.clear()
-        self._times.append(at)
-        while at - self._times[0] > RATE_OVER:
+        self._times.append(now_s)
+        while now_s - self._times[0] > RATE_OVER_S:
             self._times.popleft()
-        seconds = (at - self._times[0]).total_seconds()
+        seconds = now_s - self._times[0]
         return (len(self._times) - 1) / seconds if seconds else 0.0
 
     def _write_whole(self, line: str) -> None:

@@ -1,8 +1,10 @@
 """`fer-edge camera`: faces and emotions live, on a laptop or a Raspberry Pi."""
 
+import contextlib
 import re
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +13,14 @@ import typer
 from fer_edge.cli.options import INTERRUPTED, Detector, Force, Model
 
 ANY_SIZE = re.compile(r"(\d{1,5})x(\d{1,5})")
+
+
+def _seconds(text: str | float) -> float:
+    """Returns the seconds in `0.5` or `0.5s`."""
+    try:
+        return float(str(text).removesuffix("s"))
+    except ValueError:
+        raise typer.BadParameter(f"Expected seconds, as in 0.5 or 0.5s, found {text!r}.") from None
 
 
 def camera(
@@ -39,7 +49,12 @@ def camera(
         int, typer.Option(help="Look for faces in every k-th frame; follow them in between.", min=1)
     ] = 1,
     every: Annotated[
-        float, typer.Option(help="Seconds from one frame that is read to the next.", min=0.0)
+        float,
+        typer.Option(
+            help="Seconds from one frame that is read to the next, as in 0.5s.",
+            parser=_seconds,
+            metavar="SECONDS",
+        ),
     ] = 0.0,
     fps_limit: Annotated[
         float, typer.Option(help="Read no more frames a second; 0 for no limit.", min=0.0)
@@ -133,6 +148,7 @@ def camera(
     if mqtt_changes and not mqtt:
         raise typer.BadParameter("wants --mqtt.", param_hint="--mqtt-changes")
     interval_s = max(every, 1 / fps_limit if fps_limit else 0.0)
+    say = _say_on_stderr()
     ended = run_camera(
         Origin(
             source,
@@ -160,13 +176,29 @@ def camera(
             shows_images=images,
             force=force,
         ),
-        say=lambda text: typer.echo(text, err=True),
+        say=say,
     )
     read = ended.summary
     told = f"{read.n_read:,} frames read in {read.elapsed_s:.1f} s"
-    typer.echo(f"{told}; {read.n_dropped:,} more were captured.", err=True)
+    say(f"{told}; {read.n_dropped:,} more were captured.")
     if ended.by == signal.SIGINT:
         raise typer.Exit(INTERRUPTED)
+
+
+def _say_on_stderr() -> Callable[[str], None]:
+    """Returns what writes a line to stderr, and drops it where nobody reads: the loop goes on."""
+    from fer_edge.camera.lines import LineStream
+    from fer_edge.errors import OutputError
+
+    if sys.stderr is None or sys.stderr.closed:  # as after 2>&-
+        return lambda _text: None
+    lines = LineStream(sys.stderr, "messages", patience_s=0.0)
+
+    def say(text: str) -> None:
+        with contextlib.suppress(OutputError):
+            lines.write(f"{text}\n")
+
+    return say
 
 
 def _size(text: str) -> tuple[int, int] | None:

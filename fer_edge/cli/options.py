@@ -1,5 +1,6 @@
 """Options that several commands share, each said once; and the error boundary around commands."""
 
+import contextlib
 import functools
 import sys
 from collections.abc import Callable
@@ -92,8 +93,7 @@ def guarded(command: Callable[P, None]) -> Callable[P, None]:
         try:
             command(*args, **kwargs)
         except FerEdgeError as exc:
-            typer.secho("Error: ", fg="red", bold=True, err=True, nl=False)
-            typer.echo(str(exc), err=True)
+            _say_error(str(exc))
             code = next(code for kind, code in EXIT_CODES.items() if isinstance(exc, kind))
             raise typer.Exit(code) from None
         except KeyboardInterrupt:
@@ -102,5 +102,16 @@ def guarded(command: Callable[P, None]) -> Callable[P, None]:
         except BrokenPipeError:
             sys.stderr.close()  # the reader has gone; there is nobody to tell
             raise typer.Exit(0) from None
+        except OSError as exc:
+            if exc.filename is None:
+                raise
+            _say_error(f"{exc.strerror}: {exc.filename}. Expected a path that you may use.")
+            raise typer.Exit(1) from None
 
     return wrapper
+
+
+def _say_error(text: str) -> None:
+    with contextlib.suppress(OSError):  # nobody reads: the exit code still tells
+        typer.secho("Error: ", fg="red", bold=True, err=True, nl=False)
+        typer.echo(text, err=True)

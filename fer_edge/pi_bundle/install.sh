@@ -13,6 +13,7 @@
 set -euo pipefail
 
 here=$(cd "$(dirname "$(readlink -f "$0")")" && pwd)
+wheel=@WHEEL@ # of this bundle; one that was unpacked here before may lie beside it
 root=${FER_EDGE_ROOT:-} # a prefix of every path, for tests
 home=$root/opt/fer-edge
 unit=fer-edge-camera.service
@@ -66,7 +67,7 @@ show_plan() {
     echo "apt     $cameras, where the archive has it"
     echo "venv    $venv, which sees Debian's packages"
     sed 's/ --hash.*//; s/^/pip     /' "$pins"
-    echo "wheel   $(basename "$here"/fer_edge-*.whl)"
+    echo "wheel   $wheel"
     if [ -n "$service" ]; then
         echo "unit    $units/$unit"
     fi
@@ -101,7 +102,7 @@ copy_bundle() {
     if [ "$here" != "$home" ]; then
         as_root rm -rf "$home/pins" "$home"/fer_edge-*.whl
         as_root cp -R "$here"/{README.md,backoff.conf,"$unit",install.sh,int8.tflite,manifest.json,pins,run.py} \
-            "$here"/fer_edge-*.whl "$home"
+            "$here/$wheel" "$home"
         as_root chmod -R u=rwX,go=rX "$home"
     fi
 }
@@ -114,7 +115,7 @@ install_python() {
         as_root python3 -m venv --system-site-packages "$venv"
     fi
     as_root "${pip[@]}" --only-binary :all: --require-hashes -r "$pins"
-    as_root "${pip[@]}" --no-index --force-reinstall "$home"/fer_edge-*.whl
+    as_root "${pip[@]}" --no-index --force-reinstall "$home/$wheel"
     hold_numpy
 }
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from fer_edge import board_bench
 from fer_edge.board_bench import (
     BoardBench,
     Look,
@@ -67,6 +68,16 @@ def test_what_is_measured() -> None:
     assert found.frames_per_s == pytest.approx(n / sum(found.samples_ns["frame"]) * 1e9)
     assert found.peak_memory_bytes > 10 * 2**20
     assert found.looks[-1].at_s >= 0.2
+
+
+def test_the_board_is_looked_at_on_the_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(board_bench, "LOOK_EVERY_S", 0.05)
+    predictor = open_predictor("nano", "haar")
+    found = measure_board(predictor, model="", model_sha256="", detector="", seconds=0.5)
+    assert len(found.looks) > 1
+    at_s = [look.at_s for look in found.looks]
+    assert at_s == sorted(set(at_s))
+    assert all(look.frames_per_s > 0 for look in found.looks)
 
 
 def test_the_table_tells_the_worst_of_the_heat() -> None:

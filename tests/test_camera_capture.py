@@ -181,6 +181,18 @@ def test_a_camera_that_fails_before_its_first_frame(script: str, event: str, say
     assert re.search(says, log.messages[0])
 
 
+def test_a_device_that_is_still_held_is_given_time() -> None:
+    """While a close hangs, the next opening waits as long as a stall is borne."""
+    cameras = fake_cameras("close-stall|ok*5 raise", "ok")
+    log = Log(camera := camera_of(cameras))
+    with camera:
+        frames_until(camera, lambda: log.has("started", "lost"))
+        lost_s = time.monotonic()
+        frames_until(camera, lambda: log.has("started", "lost", "reopening", "back"))
+        cameras.release.set()
+    assert cameras.opened_at[1] - lost_s > LIMITS.stall_s - 0.1
+
+
 def test_a_slow_opening_is_reported_and_waited_for() -> None:
     limits = Limits(stall_s=0.2, open_s=PATIENCE_S)
     cameras = fake_cameras("open-stall|ok")

@@ -84,6 +84,19 @@ def test_a_failure_is_said_once_to_the_others_and_so_is_its_end() -> None:
     assert len(good.kept) == 7
 
 
+def test_the_last_word_is_tried_in_a_pause_and_no_status_has_an_image() -> None:
+    bad, seeing = Shelf("bad", full()), Shelf("seeing")
+    outputs = Outputs([bad], with_images=[seeing], say=lambda _: None, clock=Clock())
+    outputs.write(frame(), picture())
+    outputs.write(frame(), picture())
+    stopping = status(event="stopping")
+    outputs.write(stopping)
+    assert bad.kept[0] is stopping
+    assert said_in(seeing.kept)[0] == FAILED
+    has_image = [image is not None for image in seeing.images]
+    assert has_image == [not isinstance(record, StatusRecord) for record in seeing.kept]
+
+
 def test_the_pauses_grow_to_half_a_minute_and_begin_anew() -> None:
     bad, clock, tried = Shelf("bad", *[full() for _ in range(9)]), Clock(), []
     outputs = Outputs([bad], say=lambda _: None, clock=clock)

@@ -177,7 +177,7 @@ def test_a_command_that_takes_too_long_is_killed_with_its_children(
 
 
 def test_closing_kills_what_still_runs(family: str, tmp_path: Path) -> None:
-    hook = Hook(f"happy={family}", EMOTIONS)
+    hook = Hook(f"happy={family}", EMOTIONS, longest_run_s=10 * ENOUGH_S)
     hook.write(frame(face()))
     wait_for((tmp_path / "ids").exists)
     ids = [int(process) for process in (tmp_path / "ids").read_text().split()]

@@ -171,7 +171,8 @@ def test_the_service_manager_hears_that_the_loop_turns(
     assert heard[0] == "READY=1"
     assert heard.count("WATCHDOG=1") >= 3
     assert heard[-1] == "STOPPING=1"
-    assert any(text.startswith("STATUS=") for text in heard)
+    assert "STATUS=1 face in sight" in heard
+    assert any(text.startswith("STATUS=camera gives frames of") for text in heard)
 
 
 @pytest.mark.parametrize("pace", [{"interval_s": float("inf")}, {"n_frames": -1}])
@@ -201,6 +202,17 @@ def test_faces_are_looked_for_in_every_kth_frame_and_followed_between() -> None:
     truth = haar.read(scene.image)[0]
     np.testing.assert_allclose(records[0].faces[0].probabilities, truth.probabilities, atol=1e-6)
     assert records[0].latency.total_ms >= records[0].latency.classify_ms > 0
+
+
+def test_after_a_pause_faces_are_looked_for_again() -> None:
+    scene = draw_scene(("happy",), np.random.default_rng(3), face_px=160)
+    reader = FrameReader(open_predictor("nano", "haar"), detect_every=30)
+    times_s = (0.0, 0.03, 9.0, 9.03)  # what was followed before is nobody's place any more
+    looks = [
+        reader.read(Frame(scene.image, n, time_s), is_live=False).latency.detect_ms is not None
+        for n, time_s in enumerate(times_s)
+    ]
+    assert looks == [True, False, True, False]
 
 
 def test_the_age_of_a_live_frame_counts(predictor: Predictor) -> None:

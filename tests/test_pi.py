@@ -96,6 +96,28 @@ def test_the_archive_is_small_and_unpacks_to_the_bundle(name: str, tmp_path: Pat
         assert (unpacked / path.relative_to(export / FOLDER)).read_bytes() == path.read_bytes()
     programs = {path.name for path in unpacked.iterdir() if path.stat().st_mode & stat.S_IXUSR}
     assert programs - {"pins"} == {"install.sh", "run.py"}
+    for name_ in ("install.sh", "run.py"):
+        assert (export / FOLDER / name_).stat().st_mode & 0o777 == 0o755
+
+
+def test_an_older_wheel_that_lies_there_is_left_aside(bundle: Path, tmp_path: Path) -> None:
+    """As after unpacking a newer bundle over an older one."""
+    shutil.copytree(bundle, here := tmp_path / "fer-edge")
+    (here / "fer_edge-0.0.1-py3-none-any.whl").touch()
+    (here / "fer_edge-99.0-py3-none-any.whl").touch()
+    command = [str(here / "install.sh"), "--plan", "--board", BOARDS[0]]
+    plan = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert [line.split()[1] for line in plan.splitlines() if line.startswith("wheel")] == [FILE]
+    assert "fer_edge-*.whl" not in re.sub(r"rm -rf .*", "", (here / "install.sh").read_text())
+
+
+def test_a_name_stays_on_its_line(tmp_path: Path) -> None:
+    (export := tmp_path / "export").mkdir()
+    manifest = json.loads((SHIPPED / "small" / "manifest.json").read_text())
+    shutil.copyfile(SHIPPED / "small" / "int8.tflite", export / "int8.tflite")
+    (export / "manifest.json").write_text(json.dumps({**manifest, "name": "a\n# b"}))
+    write_pi(export)
+    assert (export / FOLDER / "README.md").read_text().startswith("# a\\n# b on a Raspberry Pi\n")
 
 
 def test_the_same_export_gives_the_same_bytes(export: Path, tmp_path: Path) -> None:
@@ -109,6 +131,9 @@ def test_the_wheel_is_code_and_nothing_else() -> None:
     with zipfile.ZipFile(io.BytesIO(slim_wheel())) as wheel:
         names = set(wheel.namelist())
     assert {"fer_edge/cli/predict.py", "fer_edge/runtime.py", "fer_edge/py.typed"} <= names
+    of_camera = [path for path in (ROOT / "fer_edge/camera").rglob("*") if path.suffix != ".pyc"]
+    files = {path.relative_to(ROOT).as_posix() for path in of_camera if path.is_file()}
+    assert {"fer_edge/camera/preview.html", "fer_edge/camera/camera.schema.json"} <= files <= names
     assert not [n for n in names if n.endswith((".tflite", ".keras", ".toml", ".npz", ".pyc"))]
     assert not [n for n in names if re.match(r"fer_edge/(_web|_converters|pi_bundle|models)/", n)]
 

@@ -2,11 +2,14 @@
 
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
 from fer_edge.camera.health import Limits
 from fer_edge.camera.session import Destinations, Origin
 from fer_edge.errors import ConfigError
+from tests.test_cli import invoke
 
 
 @pytest.mark.parametrize(
@@ -39,3 +42,24 @@ def test_each_output_has_a_file_of_its_own(tmp_path: Path) -> None:
         Destinations(json=tmp_path / "a", csv=tmp_path / "a").check("0")
     with pytest.raises(ConfigError, match="Nobody would see"):
         Destinations().check("0")
+
+
+@pytest.mark.parametrize(
+    ("every", "code", "says"),
+    [("0.5", 1, "no-film.mp4"), ("0.5s", 1, "no-film.mp4"), ("soon", 2, "0.5 or 0.5s")],
+)
+def test_seconds_may_say_that_they_are(every: str, code: int, says: str) -> None:
+    done = invoke("camera", "--source", "no-film.mp4", "--every", every)
+    assert done.exit_code == code
+    assert says in done.stderr
+
+
+@pytest.mark.parametrize("option", ["--model", "--detector", "--csv", "--save"])
+def test_a_name_that_is_too_long_is_one_clear_line(option: str, tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "a.png"), np.zeros((48, 48, 3), np.uint8))
+    name = ("yunet:" if option == "--detector" else "") + 300 * "x" + ".avi"
+    done = invoke("camera", "--source", tmp_path / "a.png", "--model", "nano", option, name)
+    assert done.exit_code == 1
+    assert done.stderr.startswith("Error: ")
+    assert len(done.stderr.splitlines()) == 1
+    assert "File name too long" in done.stderr

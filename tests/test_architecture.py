@@ -72,6 +72,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "coldstart",
         "export",
         "export_inputs",
+        "label_order",
         "material",
         "pi",
         "wheel",

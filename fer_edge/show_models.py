@@ -8,7 +8,7 @@ from fer_edge import model_tables
 from fer_edge.inspect import Inspection
 from fer_edge.model_cost import LayerCost
 from fer_edge.report import print_text, say, show_table
-from fer_edge.verify import Verification
+from fer_edge.verify import INT8_ALONE, Verification
 
 
 def show_model(arch: str, costs: Sequence[LayerCost]) -> None:
@@ -44,11 +44,12 @@ def verification_markdown(found: Verification, arguments: Sequence[str]) -> str:
 
 
 def _left_out(found: Verification) -> list[str]:
-    """Returns a line for each runtime that proves nothing, with the reason."""
-    return [
+    """Returns a line for each runtime that proves nothing, with why, and what that leaves."""
+    left_out = [
         f"{v.runtime}: not run. {v.not_run}"
         if v.not_run
         else f"{v.runtime}: run, and not compared. {v.not_compared}"
         for v in found.verdicts
         if v.not_run or v.not_compared
     ]
+    return [*left_out, *([f"{INT8_ALONE}."] if found.is_int8_alone else [])]

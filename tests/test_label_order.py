@@ -9,6 +9,7 @@ import shutil
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
@@ -24,7 +25,7 @@ SWAPPED = (EMOTIONS[1], EMOTIONS[0], *EMOTIONS[2:])
 ASSET = "android/fer_edge.tflite"
 
 
-def relist(export: Path, **changes: object) -> None:
+def relist(export: Path, **changes: Any) -> None:
     """Writes an export's manifest again, with what its files are now."""
     manifest = read_manifest(export)
     names = {*manifest.files, ASSET, "android/labels.txt"}

@@ -109,8 +109,8 @@ def _operators(graph: Graph) -> Table:
         (
             str(number),
             operator.name,
-            _shape(operator.outputs[0]),
-            operator.outputs[0].dtype,
+            _shape(operator.outputs[0]) if operator.outputs else "–",
+            operator.outputs[0].dtype if operator.outputs else "–",
             _kernel(operator),
             f"{operator.macs:,}" if operator.macs else "",
         )

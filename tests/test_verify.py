@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import json
 import re
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from typer.testing import CliRunner
 
 from fer_edge.catalog import SHIPPED, find_model
 from fer_edge.cli import app
-from fer_edge.contract import read_manifest, write_manifest
+from fer_edge.contract import EMOTIONS, read_manifest, write_manifest
 from fer_edge.engines import (
     FLOAT32,
     KERAS,
@@ -34,7 +35,7 @@ from fer_edge.errors import (
     MissingProgramError,
     ModelFormatError,
 )
-from fer_edge.golden import golden_inputs
+from fer_edge.golden import golden_inputs, is_face
 from fer_edge.keras_network import load_network
 from fer_edge.material import GraphModel, Material, collect
 from fer_edge.model_tables import verification_table
@@ -83,6 +84,10 @@ def test_the_inputs_are_what_they_are_called() -> None:
     assert by_name["one white pixel at row 0, column 47"].astype(int).sum() == 255
     assert by_name["one white pixel at row 0, column 47"][0, 47] == 255
     assert by_name["ramp down, brighter"][[0, -1], 0].tolist() == [0, 255]
+    black = by_name["one black pixel at row 24, column 47"]
+    assert (black[24, 47], (black == 255).sum()) == (0, 48 * 48 - 1)
+    faces = [name.rpartition(" ")[2] for name in golden.names if is_face(name)]
+    assert Counter(faces) == dict.fromkeys(EMOTIONS, 20)
 
 
 @pytest.mark.parametrize(

@@ -125,7 +125,7 @@ def operator_methods(graph: Graph) -> list[str]:
     if absent := sorted(names - RESOLVER_METHODS.keys()):
         raise ConversionError(
             f"TensorFlow Lite Micro has no int8 kernel that fer-edge knows for {', '.join(absent)}."
-            " Replace the layer, or leave out --mcu."
+            " Replace the layer, or leave out --mcu; in the place of --all, name the other targets."
         )
     return sorted(RESOLVER_METHODS[name] for name in names)
 

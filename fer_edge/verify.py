@@ -161,17 +161,20 @@ def raise_differing(found: Verification) -> None:
 def _fault(verdict: Verdict) -> str:
     if verdict.failed:
         return f"{verdict.runtime} could not run the model: {verdict.failed}"
-    allowed = verdict.allowed
-    told = (
-        f"{verdict.runtime} differs from {verdict.against} by {verdict.max_difference:.4f} on "
-        f"{verdict.worst!r}, {allowed.difference:.4f} is allowed"
-    )
+    allowed, beyond, how = verdict.allowed, verdict.beyond_margin, []
+    if verdict.max_difference > allowed.difference:
+        how.append(
+            f"by {verdict.max_difference:.4f} on {verdict.worst!r}, "
+            f"{allowed.difference:.4f} is allowed"
+        )
     if verdict.mean_difference > allowed.mean:
-        told += f"; in the mean by {verdict.mean_difference:.4f}, {allowed.mean:.4f} is allowed"
-    if not verdict.beyond_margin:
-        return told
-    first, n = verdict.beyond_margin[0], len(verdict.beyond_margin)
-    return f"{told}; on {n} inputs, such as {first!r}, it answers another emotion"
+        how.append(f"in the mean by {verdict.mean_difference:.4f}, {allowed.mean:.4f} is allowed")
+    if beyond:
+        how.append(
+            f"in the emotion on {len(beyond)} of the inputs, such as {beyond[0]!r}, whose first "
+            f"two are more than {allowed.margin:.4f} apart"
+        )
+    return f"{verdict.runtime} differs from {verdict.against} {'; '.join(how)}"
 
 
 def compare(

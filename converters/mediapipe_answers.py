@@ -13,6 +13,9 @@
 #   "opencv-contrib-python; sys_platform == 'never'",
 #   "sounddevice; sys_platform == 'never'",
 # ]
+#
+# [tool.fer-edge]
+# download-mb = 140  # of wheels, on 64-bit Linux
 # ///
 """Answers of an Android asset, by MediaPipe Tasks' ImageClassifier: the loader that Android has.
 

@@ -18,6 +18,9 @@
 #   "jaxlib; sys_platform == 'never'",
 #   "flax; sys_platform == 'never'",
 # ]
+#
+# [tool.fer-edge]
+# download-mb = 640  # of wheels, on 64-bit Linux
 # ///
 """Converts a deployed Keras network to a TF.js graph model.
 

@@ -7,6 +7,9 @@
 #
 # [tool.uv]
 # exclude-newer = "2026-11-20T00:00:00Z"
+#
+# [tool.fer-edge]
+# download-mb = 640  # of wheels, on 64-bit Linux
 # ///
 """Converts a deployed Keras network to TensorFlow Lite files.
 

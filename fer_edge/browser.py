@@ -12,7 +12,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import Any, Literal
+from typing import IO, Any, Literal
 from urllib.parse import urlencode
 
 import numpy as np
@@ -29,6 +29,7 @@ FLAGS = (
     *("--no-first-run", "--disable-background-networking", "--disable-component-update"),
 )
 TIMEOUT_S = 120.0
+LAST_WORDS = 500  # bytes of what a browser that ended had said
 PART = "verify"  # of the page; the addresses below are relative to it
 
 
@@ -39,10 +40,12 @@ class Visit:
     Attributes:
         posted: Its answers.
         arrived: Set when they did.
+        is_opened: Whether a browser asked for anything.
     """
 
     posted: bytes = b""
     arrived: threading.Event = field(default_factory=threading.Event)
+    is_opened: bool = False
 
 
 def find_browser() -> str:
@@ -95,17 +98,24 @@ def ask_page(
         timeout_s: How long the page may take.
 
     Raises:
-        MissingProgramError: There is no browser.
-        EngineError: The page posted an error, or nothing in time.
+        MissingProgramError: There is no browser, or what has its name ended without opening a page.
+        EngineError: The page posted an error, or nothing in time, or the browser ended.
     """
     browser, visit = find_browser(), Visit()
     with running(Server(site, "127.0.0.1", 0, _taking(visit))) as port:
         address = f"http://127.0.0.1:{port}/{path}?{urlencode({**query, 'result': 'result'})}"
-        _open(browser, address, visit, timeout_s)
+        ended = _open(browser, address, visit, timeout_s)
     if not visit.arrived.is_set():
+        if ended and not visit.is_opened:
+            raise MissingProgramError(
+                f"{browser} ended without opening a page: {ended}. A stand-in for a package that "
+                "is not installed does that. Install Chromium itself."
+            )
         raise EngineError(
-            f"{what} did not answer within {timeout_s:.0f} s. Run it again on a machine that does "
-            "less."
+            f"{what} did not answer: the browser ended. {ended}"
+            if ended
+            else f"{what} did not answer within {timeout_s:.0f} s. Run it again on a machine that "
+            "does less."
         )
     outcome: dict[str, Any] = json.loads(visit.posted)
     if "error" in outcome:
@@ -113,26 +123,38 @@ def ask_page(
     return outcome
 
 
-def _open(browser: str, address: str, visit: Visit, timeout_s: float) -> None:
-    """Opens a page and waits for what it posts, or for the browser's end."""
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
+def _open(browser: str, address: str, visit: Visit, timeout_s: float) -> str:
+    """Opens a page and waits for what it posts; returns how the browser ended, "" if it did not."""
+    with (
+        tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile,
+        tempfile.TemporaryFile() as said,
+    ):
         command = [browser, *FLAGS, f"--user-data-dir={profile}", address]
-        with subprocess.Popen(
-            command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        ) as process:
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=said) as process:
             try:
                 ends = time.monotonic() + timeout_s
                 while not visit.arrived.wait(0.5) and time.monotonic() < ends:
                     if process.poll() is not None:
-                        break
+                        return f"exit {process.returncode}, {_last_words(said)}"
             finally:
                 process.terminate()
+    return ""
+
+
+def _last_words(said: IO[bytes]) -> str:
+    """Returns the end of what a program wrote."""
+    said.seek(0)
+    return " ".join(said.read()[-LAST_WORDS:].decode("utf-8", "replace").split()) or "no words"
 
 
 def _taking(visit: Visit) -> type[Handler]:
     """Returns what answers as a site does, and takes what its page posts."""
 
     class TakingHandler(Handler):
+        def do_GET(self) -> None:
+            visit.is_opened = True
+            super().do_GET()
+
         def do_POST(self) -> None:
             visit.posted = self.rfile.read(int(self.headers["Content-Length"]))
             self.send_response(HTTPStatus.NO_CONTENT)

@@ -91,6 +91,7 @@ class Manifest:
         preprocessing: How a face becomes the input.
         confidence: What the int8 model's confidence is worth and under which it is unsure, as
             `confidence.describe_confidence` measured; empty where nobody did.
+        not_reproducible: By file, why another export of the same has other bytes there.
     """
 
     name: str
@@ -102,6 +103,7 @@ class Manifest:
     scores: Mapping[str, Any] = field(default_factory=dict)
     preprocessing: Mapping[str, str] = field(default_factory=lambda: dict(PREPROCESSING))
     confidence: Mapping[str, Any] = field(default_factory=dict)
+    not_reproducible: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def unsure_below(self) -> float:
@@ -113,13 +115,19 @@ class Manifest:
         files = {
             name.removeprefix(f"{folder}/"): artifact
             for name, artifact in self.files.items()
-            if name.startswith(f"{folder}/")
+            if name.startswith(f"{folder}/") and name != f"{folder}/{MANIFEST_NAME}"
         }
-        return dataclasses.replace(self, files=files)
+        return self.of_files(files)
+
+    def of_files(self, files: Mapping[str, Artifact]) -> "Manifest":
+        """Returns the manifest of some of its files, by their names in another folder."""
+        return dataclasses.replace(self, files=files, not_reproducible={})
 
     def to_json(self) -> str:
         """Returns the manifest as JSON, with its schema version."""
         document = {"schema_version": SCHEMA_VERSION, **dataclasses.asdict(self)}
+        if not self.not_reproducible:
+            del document["not_reproducible"]
         return json.dumps(document, indent=1) + "\n"
 
     def read_file(self, folder: Path, name: str) -> bytes:
@@ -193,7 +201,7 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
 
 
 def _from_document(document: dict[str, Any]) -> Manifest:
-    document = {"confidence": {}, **document}  # older manifests have none
+    document = {"confidence": {}, "not_reproducible": {}, **document}  # many have none
     fields = {spec.name: document[spec.name] for spec in dataclasses.fields(Manifest)}
     fields["emotions"] = tuple(map(str, fields["emotions"]))
     fields["files"] = {

@@ -7,7 +7,7 @@ Everything is made in a temporary folder and moved into place when all of it is 
 
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,19 +15,18 @@ from numpy.typing import NDArray
 
 from fer_edge import __version__, files
 from fer_edge.calibration import CALIBRATION_SIZE
-from fer_edge.catalog import FLOAT_NETWORK, TFLITE_VARIANTS, Model
-from fer_edge.contract import (
-    INT8_FILE,
-    Artifact,
-    Manifest,
-    describe_file,
-    has_manifest,
-    write_manifest,
-)
+from fer_edge.catalog import FLOAT_NETWORK, Model
+from fer_edge.contract import INT8_FILE, Manifest, write_manifest
 from fer_edge.data.sample import sample_dataset
 from fer_edge.data.split import Source
 from fer_edge.deploy import check_fold, fold
-from fer_edge.errors import ConfigError, ConversionError, OutputError
+from fer_edge.errors import ConfigError, ConversionError
+from fer_edge.export_folder import (
+    describe_files,
+    describe_rest,
+    find_not_reproducible,
+    refuse_folder,
+)
 from fer_edge.export_inputs import Sample, int8_of, labels_and_samples, training_of
 from fer_edge.keras_network import load_network
 from fer_edge.pi import write_pi
@@ -35,15 +34,13 @@ from fer_edge.quantization import (
     Agreement,
     Int8Record,
     Rounding,
-    check_contract,
     measure_int8,
     prepare_int8,
     write_analysis,
 )
-from fer_edge.runtime import Interpreter, runtime_version
+from fer_edge.runtime import runtime_version
 from fer_edge.sensitivity import Sensitivity, compare
 from fer_edge.targets import (
-    ANDROID_FILE,
     WITH_MANIFEST,
     TfjsWeights,
     convert_for_targets,
@@ -147,7 +144,7 @@ def export_model(
             "Expected a run folder, a shipped model's name or a .keras file."
         )
     folder = folder or (model.run.export if model.run else Path("exports") / model.name)
-    _refuse_folder(folder, force=force)
+    refuse_folder(folder, force=force)
     page = find_web_page() if "web" in export.variants else None
     network = load_network(model.network)
     reused = int8_of(model) if data is None and export.takes_int8_as_it_is else b""
@@ -198,7 +195,7 @@ def export_model(
         manifest = Manifest(
             name=model.name,
             emotions=emotions,
-            files=_describe_files(target, len(emotions)),
+            files=describe_files(target, len(emotions)),
             training=training_of(model),
             calibration=int8.calibration,
             converter={
@@ -209,6 +206,7 @@ def export_model(
             },
             scores=int8.scores,
             confidence=int8.confidence,
+            not_reproducible=find_not_reproducible(target),
         )
         write_manifest(target, manifest)
         for part in WITH_MANIFEST:
@@ -219,39 +217,12 @@ def export_model(
         if "pi" in export.variants:
             say("packing the bundle for a Raspberry Pi")
             write_pi(target)
+        rest = describe_rest(target, manifest.files)
+        manifest = replace(manifest, files={**manifest.files, **rest})
+        write_manifest(target, manifest)
     named = str(model.run.folder if model.run else folder)
     return Exported(folder, named, manifest, error, len(faces), int8.agreement, sensitivity)
 
 
-def _refuse_folder(folder: Path, *, force: bool) -> None:
-    """Raises OutputError when a folder holds something; `force` replaces an export and no more."""
-    files.refuse_existing(folder, force=force)
-    if folder.exists() and any(folder.iterdir()) and not has_manifest(folder):
-        raise OutputError(
-            f"{folder} holds something that is no export of fer-edge; it was left as it is. "
-            "Choose another folder."
-        )
-
-
 def _drawn_faces() -> NDArray[np.uint8]:
     return sample_dataset(n_per_class=(10, 1, 1)).split("train").images
-
-
-def _describe_files(folder: Path, n_classes: int) -> dict[str, Artifact]:
-    """Checks every file against the contract, and returns their manifest entries."""
-    entries = {}
-    opened = {f"{variant}.tflite": variant for variant in TFLITE_VARIANTS} | {ANDROID_FILE: ""}
-    for name, variant in opened.items():
-        path = folder / name
-        if not path.is_file():
-            continue
-        content = path.read_bytes()
-        if variant:
-            check_contract(content, variant, n_classes)
-        model = Interpreter(content)
-        entries[name] = describe_file(path, input=model.input, output=model.output)
-    for path in sorted(folder.rglob("*")):
-        name = path.relative_to(folder).as_posix()
-        if path.is_file() and name not in entries:
-            entries[name] = describe_file(path)
-    return entries

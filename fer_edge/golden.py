@@ -11,6 +11,7 @@ from fer_edge.data.sample import sample_dataset
 N = 256
 FACES_EACH = 20  # of each emotion
 SIDE = INPUT_SHAPE[1]
+FACE = "face"  # with which their names begin
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ def golden_inputs() -> Golden:
     """Returns the 256 inputs, always the same."""
     split = sample_dataset(n_per_class=(1, 1, FACES_EACH)).split("test")
     named = [
-        (f"face {number}, drawn {EMOTIONS[label]}", image)
+        (f"{FACE} {number}, drawn {EMOTIONS[label]}", image)
         for number, (label, image) in enumerate(zip(split.labels, split.images, strict=True))
     ]
     named += [*_flat(), *_checkerboards(), *_stripes(), *_ramps(), *_single_pixels()]
@@ -39,6 +40,11 @@ def golden_inputs() -> Golden:
         (f"noise {number}", rng.integers(0, 256, (SIDE, SIDE))) for number in range(N - len(named))
     ]
     return Golden(np.stack([image for _, image in named]).astype(np.uint8), tuple(dict(named)))
+
+
+def is_face(name: str) -> bool:
+    """Tells whether an input's name is that of a face; the others are of patterns."""
+    return name.startswith(FACE)
 
 
 Named = list[tuple[str, NDArray[np.integer]]]

@@ -15,12 +15,11 @@ import numpy as np
 
 from fer_edge import files
 from fer_edge.errors import ConversionError, MissingExtraError, ModelFormatError
+from fer_edge.keras_file import member
 
 WEIGHTS = "model.weights.h5"
 OPTIMIZER = "optimizer"
 MAX_BYTES = 1024**3  # unpacked, and of all arrays together; vgg16, the largest here, has 56 MiB
-ZIP_DATE = (1980, 1, 1, 0, 0, 0)  # the earliest there is
-UNIX = 3
 
 
 def halve(source: Path, target: Path) -> None:
@@ -40,11 +39,11 @@ def halve(source: Path, target: Path) -> None:
     packed = io.BytesIO()
     try:
         with zipfile.ZipFile(source) as archive, zipfile.ZipFile(packed, "w") as copy:
-            _refuse_bomb(sum(member.file_size for member in archive.infolist()))
+            _refuse_bomb(sum(info.file_size for info in archive.infolist()))
             for name in dict.fromkeys(archive.namelist()):
                 content = archive.read(name)
                 kept = _halved(content) if name == WEIGHTS else content
-                copy.writestr(_member(name), kept, compresslevel=9)
+                copy.writestr(member(name), kept, compresslevel=9)
             archive.getinfo(WEIGHTS)
     except (OSError, KeyError, ValueError, RuntimeError, zipfile.BadZipFile, zlib.error) as exc:
         raise ModelFormatError(
@@ -116,13 +115,6 @@ def _refuse_elsewhere(arrays: list[Any]) -> None:
                 f"Expected weights inside the file, found {array.name} to lie in another one. "
                 "A .keras file that Keras wrote has none such: do not use it."
             )
-
-
-def _member(name: str) -> zipfile.ZipInfo:
-    """Returns the head of a deflated zip member that tells nothing of the time and the machine."""
-    member = zipfile.ZipInfo(name, ZIP_DATE)
-    member.compress_type, member.create_system = zipfile.ZIP_DEFLATED, UNIX
-    return member
 
 
 def _import_h5py() -> Any:

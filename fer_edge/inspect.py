@@ -87,22 +87,25 @@ class Operator:
     @property
     def weights(self) -> Tensor | None:
         """The kernel of a convolution or dense layer; None for another operator."""
-        return self.inputs[1] if self.name in CONVOLUTIONS + TF_KERNELS else None
+        is_kernel = self.name in CONVOLUTIONS + TF_KERNELS and len(self.inputs) > 1
+        return self.inputs[1] if is_kernel else None
 
 
 @dataclass(frozen=True)
 class Graph:
-    """The one graph of a model file.
+    """The first graph of a model file; ours have no other.
 
     Attributes:
         operators: In the order in which they run.
         inputs: What it eats.
         outputs: What it answers.
+        n_graphs: How many the file has: others are bodies of loops, or signatures of their own.
     """
 
     operators: tuple[Operator, ...]
     inputs: tuple[Tensor, ...]
     outputs: tuple[Tensor, ...]
+    n_graphs: int = 1
 
     @property
     def macs(self) -> int:
@@ -113,9 +116,10 @@ class Graph:
     def n_parameters(self) -> int:
         """Values of the weights and biases of convolutions and dense layers."""
         stored = {
-            operator.outputs[0].name  # float16 weights are widened before they are used
+            tensor.name  # float16 weights are widened before they are used
             for operator in self.operators
-            if operator.name == "DEQUANTIZE" and operator.inputs[0].is_constant
+            for tensor in operator.outputs
+            if operator.name == "DEQUANTIZE" and any(t.is_constant for t in operator.inputs)
         }
         constants = {
             tensor.name: math.prod(tensor.shape)
@@ -127,9 +131,9 @@ class Graph:
         return sum(constants.values())
 
     def not_integer(self) -> list[str]:
-        """Returns the operators that touch a floating-point tensor, by name and output."""
+        """Returns the operators that touch a floating-point tensor, by name and outputs."""
         return [
-            f"{operator.name} ({operator.outputs[0].name})"
+            f"{operator.name} ({', '.join(t.name for t in operator.outputs) or '–'})"
             for operator in self.operators
             if any(t.dtype.startswith("float") for t in (*operator.inputs, *operator.outputs))
         ]
@@ -145,6 +149,8 @@ class Graph:
         Args:
             input_shapes: What the face may be: gray; an Android asset takes RGB.
         """
+        if self.n_graphs != 1:
+            return [f"expected one graph, found {self.n_graphs}; the first is explained"]
         if len(self.inputs) != 1 or len(self.outputs) != 1:
             found = f"found {len(self.inputs)} and {len(self.outputs)}"
             return [f"expected one input and one output, {found}"]
@@ -223,7 +229,7 @@ def read_graph(content: bytes) -> Graph:
     """Returns the graph in a `.tflite` file's bytes.
 
     Raises:
-        ModelFormatError: The bytes are no such file, are cut short, or hold several graphs.
+        ModelFormatError: The bytes are no such file, or are cut short.
     """
     if content[4:8] != FILE_IDENTIFIER:
         raise ModelFormatError(
@@ -232,8 +238,6 @@ def read_graph(content: bytes) -> Graph:
     schema = _schema()
     try:
         model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(content, 0))
-        if len(model.subgraphs) != 1:
-            raise ModelFormatError(f"Expected one graph, found {len(model.subgraphs)}.")
         names = {value: name for name, value in vars(schema.BuiltinOperator).items()}
         graph = model.subgraphs[0]
         tensors = [_tensor(tensor, model.buffers) for tensor in graph.tensors]
@@ -244,6 +248,7 @@ def read_graph(content: bytes) -> Graph:
             ),
             inputs=tuple(tensors[index] for index in graph.inputs),
             outputs=tuple(tensors[index] for index in graph.outputs),
+            n_graphs=len(model.subgraphs),
         )
     except (struct.error, IndexError, TypeError, ValueError, KeyError, AttributeError) as exc:
         raise ModelFormatError(
@@ -287,8 +292,10 @@ def _quantization(found: Any) -> Quantization | None:
 
 
 def _operator(name: str, operator: Any, tensors: Sequence[Tensor]) -> Operator:
-    inputs = tuple(tensors[index] for index in operator.inputs if index >= 0)
-    outputs = tuple(tensors[index] for index in operator.outputs)
+    inputs, outputs = (
+        tuple(tensors[index] for index in ([] if indices is None else indices) if index >= 0)
+        for indices in (operator.inputs, operator.outputs)  # None where there is not one
+    )
     return Operator(name, inputs, outputs, _macs(name, inputs, outputs))
 
 

@@ -18,6 +18,7 @@ from fer_edge.errors import (
     MissingProgramError,
 )
 from fer_edge.export import Export, export_model
+from fer_edge.label_order import check_asset_labels, check_labels
 from fer_edge.runtime import Interpreter
 from fer_edge.targets import ANDROID_FILE, TFJS_FOLDER, TfjsWeights
 
@@ -67,25 +68,31 @@ def collect(model: Model, say: Say) -> Material:
 
     Raises:
         ModelFormatError: It has no int8 file, or a file is not what its manifest says.
+        GateError: Its labels stand in one order here, and in another there.
     """
     int8 = model.file("int8").read_bytes()
     model.check_network()
+    if model.manifest:
+        check_labels(model.manifest, model.file("int8").path.parent)
     android = _android_asset(model, int8, say)
+    own = {file.variant: file for file in model.files}.get("float32")
+    float32 = own.read_bytes() if own else None
+    tfjs = _exported_graph(model)
     if model.network is None:
         absent = MissingProgramError("The model comes without its float network.")
-        return Material(absent, absent, int8, absent, android)
-    has = {file.variant: file for file in model.files}
-    tfjs = _exported_graph(model)
-    if tfjs and "float32" in has:
-        return Material(model.network, has["float32"].read_bytes(), int8, tfjs, android)
-    float32, made = _make(model, say)
-    return Material(model.network, float32, int8, tfjs or made, android)
+        return Material(absent, float32 or absent, int8, tfjs or absent, android)
+    if float32 and tfjs:
+        return Material(model.network, float32, int8, tfjs, android)
+    made_float32, made_tfjs = _make(model, say)
+    return Material(model.network, float32 or made_float32, int8, tfjs or made_tfjs, android)
 
 
 def _android_asset(model: Model, int8: bytes, say: Say) -> bytes | FerEdgeError:
     """Returns the Android asset of an export, or one that is made of its int8 file."""
     if model.manifest and ANDROID_FILE in model.manifest.files:
-        return model.manifest.read_file(model.file("int8").path.parent, ANDROID_FILE)
+        asset = model.manifest.read_file(model.file("int8").path.parent, ANDROID_FILE)
+        check_asset_labels(asset, model.manifest.emotions)
+        return asset
     n_classes = Interpreter(int8).output.shape[1]
     emotions = model.manifest.emotions if model.manifest else tuple(map(str, range(n_classes)))
     with tempfile.TemporaryDirectory() as scratch:

@@ -57,27 +57,35 @@ def verification_table(found: Verification) -> Table:
     )
     columns = (
         *("runtime", "against", "largest", "mean", "same emotion %", "bits"),
-        *("allowed", "margin", "because", "verdict"),
+        *("allowed", "mean allowed", "margin", "because", "verdict"),
     )
-    return Table(title, columns, tuple(map(_verdict_row, found.verdicts)), (0, 1, 5, 8, 9))
+    return Table(title, columns, tuple(map(_verdict_row, found.verdicts)), (0, 1, 5, 9, 10))
 
 
 def _verdict_row(verdict: Verdict) -> tuple[str, ...]:
     allowed = verdict.allowed
-    limits = (f"{allowed.difference:.4f}", f"{allowed.margin:.4f}", allowed.reason)
+    limits = (
+        f"{allowed.difference:.4f}" + (" on faces" if allowed.of_faces else ""),
+        f"{allowed.mean:.4f}" if allowed.mean < 1 else "–",
+        f"{allowed.margin:.4f}",
+        allowed.reason,
+    )
     if not verdict.same_top1:
         word = (
             "not run" if verdict.not_run else "not compared" if verdict.not_compared else "FAILED"
         )
         return (verdict.runtime, verdict.against, "–", "–", "–", "–", *limits, word)
+    if not verdict.against:
+        return (verdict.runtime, *("–",) * 9, "reference")
+    elsewhere = f" (patterns {verdict.unjudged_difference:.2g})" if allowed.of_faces else ""
     return (
         verdict.runtime,
-        verdict.against or "–",
-        f"{verdict.max_difference:.2g}",
+        verdict.against,
+        f"{verdict.max_difference:.2g}{elsewhere}",
         f"{verdict.mean_difference:.2g}",
         percent(verdict.same_top1),
         "equal" if verdict.is_bit_equal else "differ",
-        *(limits if verdict.against else ("–", "–", "the first")),
+        *limits,
         "agrees" if verdict.passed else "DIFFERS",
     )
 
@@ -101,8 +109,8 @@ def _operators(graph: Graph) -> Table:
         (
             str(number),
             operator.name,
-            _shape(operator.outputs[0]),
-            operator.outputs[0].dtype,
+            _shape(operator.outputs[0]) if operator.outputs else "–",
+            operator.outputs[0].dtype if operator.outputs else "–",
             _kernel(operator),
             f"{operator.macs:,}" if operator.macs else "",
         )

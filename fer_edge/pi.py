@@ -1,6 +1,5 @@
 """An int8 model as a Raspberry Pi takes it: one folder, or one archive, that installs itself."""
 
-import dataclasses
 import gzip
 import io
 import shutil
@@ -37,7 +36,7 @@ def write_pi(export: Path) -> None:
     manifest = read_manifest(export)
     (bundle / INT8_FILE).write_bytes(manifest.read_file(export, INT8_FILE))
     only_int8 = {INT8_FILE: manifest.files[INT8_FILE]}
-    write_manifest(bundle, dataclasses.replace(manifest, files=only_int8))
+    write_manifest(bundle, manifest.of_files(only_int8))
     readme = bundle / "README.md"
     text = readme.read_text("utf-8").replace("@NAME@", _plain(manifest.name))
     readme.write_text(text.replace("@EMOTIONS@", ", ".join(manifest.emotions)), "utf-8")

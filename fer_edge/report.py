@@ -21,7 +21,7 @@ from rich.progress import (
 )
 from rich.table import Table as RichTable
 
-from fer_edge import data_tables, tables, web
+from fer_edge import data_tables, tables
 from fer_edge.bench import Bench
 from fer_edge.board_bench import BoardBench
 from fer_edge.data.clean import CleaningReport
@@ -29,11 +29,9 @@ from fer_edge.data.sources import load_dataset
 from fer_edge.data.split import Dataset, Source
 from fer_edge.distill import SoftLabels, find_soft_labels
 from fer_edge.examine import Examination
-from fer_edge.export import Exported
 from fer_edge.gates import Verdict
 from fer_edge.history import Epoch
 from fer_edge.improvement import Improvement
-from fer_edge.quantization import PICTURE, TABLE
 from fer_edge.quickstart import Quickstart, Steps
 from fer_edge.tables import Table
 from fer_edge.train import Listener
@@ -200,26 +198,6 @@ def show_training(folder: Path, best: Epoch, n_epochs: int) -> None:
     )
     print_text(f"{folder}")
     say(f"Next: fer-edge export {folder} --int8")
-
-
-def show_export(done: Exported) -> None:
-    """Prints what an export wrote, and what comes next."""
-    rows = tuple(
-        (name, tables.size(artifact.size_bytes), artifact.sha256[:16])
-        for name, artifact in done.manifest.files.items()
-    )
-    checked = f"fold checked on {done.n_folded} faces: largest change {done.fold_error:.1e}"
-    show_table(Table(f"{done.folder} ({checked})", ("file", "size", "SHA-256"), rows))
-    if done.sensitivity:
-        show_table(tables.sensitivity_table(done.sensitivity))
-        say(f"Every layer: {done.folder / TABLE}, drawn in {done.folder / PICTURE}")
-    if done.agreement:
-        share = done.agreement.share
-        percent, of = tables.percent(share), f"{share.n} {done.agreement.images}"
-        say(f"int8 has float's answer on {percent}% of {of}")
-    if (done.folder / web.FOLDER).is_dir():
-        say(f"The page: fer-edge demo --page {done.folder / web.FOLDER}")
-    say(f"Next: fer-edge bench {done.model}")
 
 
 def show_bench(bench: Bench, written: Path | None) -> None:

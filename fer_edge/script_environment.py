@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 from fer_edge.errors import EnvironmentNotMadeError
 
@@ -33,11 +34,22 @@ def pinned_dependencies(program: Path) -> list[str]:
     Raises:
         EnvironmentNotMadeError: It states none.
     """
+    return [str(pin) for pin in _header(program)["dependencies"]]
+
+
+def download_size(program: Path) -> str:
+    """Returns what a program's dependencies take as it states it, as ", 640 MB in all"; else ""."""
+    n_mb = _header(program).get("tool", {}).get("fer-edge", {}).get("download-mb")
+    return f", {n_mb} MB in all" if n_mb else ""
+
+
+def _header(program: Path) -> dict[str, Any]:
+    """Returns a program's PEP 723 block."""
     found = _PEP723.search(program.read_text("utf-8"))
     if found is None:
         raise EnvironmentNotMadeError(f"{program} states no dependencies (PEP 723).")
     lines = [line.removeprefix("#").removeprefix(" ") for line in found["body"].splitlines()]
-    return [str(pin) for pin in tomllib.loads("\n".join(lines))["dependencies"]]
+    return tomllib.loads("\n".join(lines))
 
 
 def is_met_here(pins: Sequence[str]) -> bool:
@@ -68,7 +80,7 @@ def python_for(program: Path, say: Say) -> Path:
     if _uv("sync", "--offline", "--script", str(program)).returncode:
         say(
             f"{program.name} runs in an environment of its own with {', '.join(pins)}; uv "
-            "downloads what it has not got yet (up to 700 MB, once)"
+            f"downloads what it has not got yet{download_size(program)}, once"
         )
         _install(program)
     return Path(_uv("python", "find", "--script", str(program)).stdout.strip())

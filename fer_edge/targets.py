@@ -11,6 +11,7 @@ from fer_edge import android
 from fer_edge.calibration import Calibration
 from fer_edge.contract import ANDROID_ASSET
 from fer_edge.converter import run_converter
+from fer_edge.keras_file import save_reproducibly
 from fer_edge.mcu import write_mcu
 
 TfjsWeights = Literal["float32", "float16"]  # that are offered
@@ -20,7 +21,8 @@ DEPLOYED_NETWORK = "deployed.keras"
 TFJS_FOLDER = "tfjs"
 WITH_MANIFEST = (TFJS_FOLDER, android.FOLDER)  # what people take out of an export
 ANDROID_FILE = f"{android.FOLDER}/{ANDROID_ASSET}"
-BY_TFLITE = ("float16", "dynamic", "int8", "saved_model")  # beside float32, always
+SAVED_MODEL = "saved_model"
+BY_TFLITE = ("float16", "dynamic", "int8", SAVED_MODEL)  # beside float32, always
 
 
 def convert_tflite(
@@ -57,7 +59,7 @@ def convert_tflite(
             arguments += ["--variant", variant]
         answer = run_converter("tflite", arguments, say=say)
         if "keras" in variants:
-            networks["network"].save(target / DEPLOYED_NETWORK)
+            save_reproducibly(networks["network"], target / DEPLOYED_NETWORK)
     return {"program": "tflite.py", **answer["versions"]}
 
 

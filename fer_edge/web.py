@@ -3,10 +3,9 @@
 import hashlib
 import json
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
-from fer_edge.contract import INT8_FILE, read_manifest, write_manifest
+from fer_edge.contract import INT8_FILE, MANIFEST_NAME, read_manifest, write_manifest
 from fer_edge.errors import ConversionError, MissingProgramError
 from fer_edge.site import find_page
 
@@ -71,11 +70,12 @@ def write_model(export: Path, folder: Path) -> None:
         ModelFormatError: Something of the model is missing or damaged.
     """
     manifest = read_manifest(export)
-    names = {INT8_FILE, f"{TFJS}model.json", *(n for n in manifest.files if n.startswith(TFJS))}
+    graph = {name for name in manifest.files if name.startswith(TFJS)} - {TFJS + MANIFEST_NAME}
+    names = {INT8_FILE, f"{TFJS}model.json", *graph}
     (folder / TFJS).mkdir(parents=True)
     for name in sorted(names):
         (folder / name).write_bytes(manifest.read_file(export, name))
-    write_manifest(folder, replace(manifest, files={n: manifest.files[n] for n in sorted(names)}))
+    write_manifest(folder, manifest.of_files({n: manifest.files[n] for n in sorted(names)}))
 
 
 def _rewrite_worker(page: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 from typer.testing import CliRunner
 
-from fer_edge import android
+from fer_edge import android, converter
 from fer_edge.catalog import SHIPPED
 from fer_edge.cli import app
 from fer_edge.contract import ANDROID_ASSET, EMOTIONS, RGB_INPUT_SHAPE, read_manifest
@@ -20,6 +20,7 @@ from fer_edge.errors import ConversionError
 from fer_edge.golden import golden_inputs
 from fer_edge.runs import Run
 from fer_edge.runtime import Interpreter, Kernels
+from tests.conftest import write_program
 
 ASSETS = Path(__file__).parents[1] / "android_assets"
 SMALL = (SHIPPED / "small" / "int8.tflite").read_bytes()
@@ -84,6 +85,21 @@ def test_another_weighting_is_caught(weights: bytes, asset: bytes) -> None:
     else:
         with pytest.raises(ConversionError, match="answers otherwise than the int8 model"):
             android.check_asset(changed, SMALL)
+
+
+def test_an_asset_that_answers_otherwise_is_not_exported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A converter that writes another model's asset, small's for nano's."""
+    body = f"""import shutil, sys
+shutil.copyfile({str(ASSETS / ANDROID_ASSET)!r}, sys.argv[sys.argv.index("--out") + 1])
+print('{{"versions": {{}}}}')
+"""
+    program = write_program(tmp_path / "android.py", f"numpy=={np.__version__}", body)
+    monkeypatch.setattr(converter, "converter_path", lambda _name: program)
+    (tmp_path / "int8.tflite").write_bytes((SHIPPED / "nano" / "int8.tflite").read_bytes())
+    with pytest.raises(ConversionError, match="answers otherwise than the int8 model"):
+        android.write_android(tmp_path, "nano", EMOTIONS, lambda _text: None)
 
 
 def test_the_labels_are_inside(asset: bytes, tmp_path: Path) -> None:

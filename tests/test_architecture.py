@@ -36,7 +36,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "runtime",
         "converter",
     ),
-    ("keras_network", "classics", "batch_norm", "half", "model", "recipe"),
+    ("keras_network", "keras_file", "classics", "batch_norm", "half", "model", "recipe"),
     (
         "layerwise",
         "model_cost",
@@ -72,6 +72,8 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "coldstart",
         "export",
         "export_inputs",
+        "export_folder",
+        "label_order",
         "material",
         "pi",
         "wheel",

@@ -4,15 +4,19 @@ import dataclasses
 import json
 import re
 from pathlib import Path
+from typing import Any
 
+import flatbuffers
 import pytest
+from ai_edge_litert import schema_py_generated as schema
 from typer.testing import CliRunner, Result
 
 from fer_edge.catalog import SHIPPED
 from fer_edge.cli import app
 from fer_edge.contract import INPUT_SHAPE
-from fer_edge.inspect import Graph, Quantization, Tensor, read_graph
+from fer_edge.inspect import Graph, Operator, Quantization, Tensor, read_graph
 from fer_edge.runs import Run
+from tests.one_operator import one_operator
 
 SMALL = SHIPPED / "small" / "int8.tflite"
 PEER = Path(__file__).parents[2] / "shared" / "data" / "peers" / "mini_xception_48_f32.tflite"
@@ -140,3 +144,65 @@ def test_what_is_no_tflite_file(exported: Run, tmp_path: Path) -> None:
     assert done.exit_code == 1
     assert "fer-edge export small" in done.output
     assert "--float32" not in done.output
+
+
+def of_bytes(content: bytes, folder: Path) -> Result:
+    (folder / "model.tflite").write_bytes(content)
+    return inspect(folder / "model.tflite")
+
+
+def written(model: Any) -> bytes:
+    builder = flatbuffers.Builder()
+    builder.Finish(model.Pack(builder), b"TFL3")
+    return bytes(builder.Output())
+
+
+def opened(content: bytes) -> Any:
+    return schema.ModelT.InitFromObj(schema.Model.GetRootAs(content, 0))
+
+
+@pytest.mark.parametrize("outputs", [None, []])
+def test_an_operator_that_makes_nothing_is_shown(outputs: list[int] | None, tmp_path: Path) -> None:
+    """As one that assigns a variable; a stranger's file may hold it."""
+    model = opened(one_operator("RELU"))
+    model.subgraphs[0].operators[0].outputs = outputs
+    model.subgraphs[0].tensors[0].type = schema.TensorType.FLOAT32
+    done = of_bytes(written(model), tmp_path)
+    assert done.exit_code == 0, done.output
+    text = " ".join(done.stdout.split())
+    assert "RELU │ – │ –" in text
+    assert "not integer: 1 RELU" in text
+
+
+def test_of_several_graphs_the_first_is_explained(tmp_path: Path) -> None:
+    model = opened(one_operator("RELU"))
+    model.subgraphs *= 2
+    done = of_bytes(written(model), tmp_path)
+    assert done.exit_code == 0, done.output
+    assert "RELU" in done.stdout
+    assert "contract: expected one graph, found 2; the first is explained" in done.stdout
+
+
+def test_older_files_keep_an_operators_code_elsewhere() -> None:
+    """Before schema 3a it was one byte, in the field that is now deprecated; the other is 0."""
+    model = opened(one_operator("RELU"))
+    model.operatorCodes[0].builtinCode = 0  # ADD, which is what a reader of one field alone says
+    assert [operator.name for operator in read_graph(written(model)).operators] == ["RELU"]
+
+
+def test_an_answer_for_two_faces_is_a_breach() -> None:
+    two = dataclasses.replace(ANSWER, shape=(2, 7))
+    assert Graph((), (IMAGE,), (two,)).contract_faults() == [
+        "expected the output (1, emotions), found (2, 7)"
+    ]
+
+
+def test_float16_weights_are_counted_where_they_are_stored() -> None:
+    """They are widened by an operator of their own before the dense layer sees them."""
+    stored = Tensor("w/half", (7, 10), "float16", is_constant=True)
+    widened = Tensor("w", (7, 10), "float32", is_constant=False)
+    bias = Tensor("b", (7,), "float32", is_constant=True)
+    image = Tensor("x", (1, 10), "float32", is_constant=False)
+    widen = Operator("DEQUANTIZE", (stored,), (widened,), 0)
+    dense = Operator("FULLY_CONNECTED", (image, widened, bias), (ANSWER,), 70)
+    assert Graph((widen, dense), (image,), (ANSWER,)).n_parameters == 7 * 10 + 7

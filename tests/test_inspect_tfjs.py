@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from fer_edge.cli import app
+from fer_edge.contract import EMOTIONS, Manifest, describe_file, write_manifest
 
 SAME, VALID = (base64.b64encode(word).decode() for word in (b"SAME", b"VALID"))
 
@@ -208,12 +209,29 @@ def test_a_damaged_one_is_an_error(
     assert said in " ".join(done.output.split())
 
 
-def test_a_shard_that_is_cut_short_is_an_error(tmp_path: Path) -> None:
-    done = inspect(write(tmp_path, graph_model(), n_bytes=100))
+@pytest.mark.parametrize("found", [100, 2 * N_WEIGHTS + 9])
+def test_a_shard_of_another_length_is_an_error(found: int, tmp_path: Path) -> None:
+    done = inspect(write(tmp_path, graph_model(), n_bytes=found))
     assert done.exit_code == 1
-    assert f"expected {2 * N_WEIGHTS + 8} bytes of weights, found 100" in " ".join(
+    assert f"expected {2 * N_WEIGHTS + 8} bytes of weights, found {found}" in " ".join(
         done.output.split()
     )
+
+
+@pytest.mark.parametrize("changed", ["model.json", "w.bin"])
+def test_a_file_that_its_manifest_does_not_describe_is_an_error(
+    changed: str, tmp_path: Path
+) -> None:
+    folder = write(tmp_path, graph_model())
+    files = {name: describe_file(folder / name) for name in ("model.json", "w.bin")}
+    write_manifest(folder, Manifest("made up", EMOTIONS, files))
+    assert inspect(folder).exit_code == 0
+    content = (folder / changed).read_bytes()
+    other = content + b" " if changed == "model.json" else b"\1" + content[1:]
+    (folder / changed).write_bytes(other)
+    done = inspect(folder)
+    assert done.exit_code == 1
+    assert "is not the file that its manifest describes" in " ".join(done.output.split())
 
 
 def test_older_and_stranger_models_are_read(tmp_path: Path) -> None:

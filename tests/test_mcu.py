@@ -18,10 +18,11 @@ from fer_edge.data.sample import sample_dataset
 from fer_edge.errors import ConfigError, ConversionError
 from fer_edge.export import Export
 from fer_edge.inspect import Graph, Operator, read_graph
-from fer_edge.mcu import draw_goldens, mcu_sources, operator_methods
+from fer_edge.mcu import RESOLVER_METHODS, draw_goldens, mcu_sources, operator_methods
 from fer_edge.runs import Run
 from fer_edge.runtime import Interpreter
 from fer_edge.script_environment import find_uv
+from tests.one_operator import one_operator
 
 SMALL = (SHIPPED / "small" / "int8.tflite").read_bytes()
 TFLITE_MICRO = "tflite-micro==0.dev20261023182759"
@@ -69,6 +70,24 @@ interpreter.print_allocations()
 """
 
 
+EACH_OPERATOR = """
+import sys
+import numpy as np
+from tflite_micro import runtime
+inputs = np.load("inputs.npy")
+for name in sys.argv[1:]:
+    try:
+        interpreter = runtime.Interpreter.from_file(name + ".tflite")
+    except RuntimeError:
+        print(name)
+        continue
+    shape = interpreter.get_input_details(0)["shape"]
+    interpreter.set_input(inputs.reshape(shape), 0)
+    interpreter.invoke()
+    np.save(name + ".npy", interpreter.get_output(0)[0])
+"""
+
+
 @pytest.fixture(scope="module")
 def compiler() -> str:
     found = shutil.which("g++") or shutil.which("c++")
@@ -77,7 +96,7 @@ def compiler() -> str:
     return found
 
 
-@pytest.mark.parametrize("emotions", [EMOTIONS, ("a\nb", '"', "é", "\\", "%s", "??/", "*/")])
+@pytest.mark.parametrize("emotions", [EMOTIONS, ("a\nb", '"', "é😀", "\\", "%s", "??/", "*/")])
 def test_the_sources_hold_the_model(
     emotions: tuple[str, ...], compiler: str, tmp_path: Path
 ) -> None:
@@ -87,6 +106,7 @@ def test_the_sources_hold_the_model(
     sources["main.cc"] = MAIN.replace("METHODS", "\n  ".join(methods))
     for name, text in sources.items():
         (tmp_path / name).write_text(text, "utf-8")
+    assert "alignas(16) const unsigned char kModel" in sources["model.cc"]
     files = ["main.cc", "model.cc", "golden.cc"]
     strict = ["-std=c++17", "-Wall", "-Wextra", "-Werror", "-pedantic", "-Wno-trigraphs"]
     subprocess.run([compiler, *strict, *files, "-o", "main"], cwd=tmp_path, check=True)
@@ -103,6 +123,36 @@ def test_the_goldens_are_what_reference_kernels_answer() -> None:
     answers = Interpreter(SMALL, kernels="reference").probabilities(goldens.faces[..., None])
     np.testing.assert_array_equal(goldens.answers, answers * 256)
     assert len(np.unique(goldens.answers)) > 20
+
+
+def test_the_resolvers_methods_are_named_as_tensorflow_names_them() -> None:
+    """AddConv2D for CONV_2D; a method that is not there shows on the user's compiler only."""
+    for operator, method in RESOLVER_METHODS.items():
+        words = "".join(word.capitalize() for word in operator.split("_"))
+        assert method == f"Add{words.replace('2d', '2D')}"
+
+
+@pytest.mark.network
+def test_tensorflow_lite_micro_runs_each_operator_in_int8(micro: Path, tmp_path: Path) -> None:
+    """And not EXP, which ELU is made of: its kernel takes float32 alone."""
+    faces = np.random.default_rng(0).integers(-128, 128, (1, 4, 4, 8)).astype(np.int8)
+    np.save(tmp_path / "inputs.npy", faces)
+    for name in (*RESOLVER_METHODS, "EXP"):
+        (tmp_path / f"{name}.tflite").write_bytes(one_operator(name))
+    done = subprocess.run(
+        [sys.executable, "-c", EACH_OPERATOR, *RESOLVER_METHODS, "EXP"],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(micro)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.split() == ["EXP"], done.stderr
+    for name in RESOLVER_METHODS:
+        model = Interpreter(one_operator(name), kernels="reference")
+        model.set_input(faces.reshape(model.input.shape))
+        model.invoke()
+        np.testing.assert_array_equal(np.load(tmp_path / f"{name}.npy"), model.get_output(), name)
 
 
 @pytest.fixture(scope="module")
@@ -152,8 +202,9 @@ def test_tensorflow_lite_micro_gives_the_same_bits(
 
 
 def test_an_operator_that_a_board_lacks_is_named() -> None:
-    graph = Graph((Operator("STFT", (), (), 0), Operator("ADD", (), (), 0)), (), ())
-    with pytest.raises(ConversionError, match="knows for STFT"):
+    names = ("STFT", "ADD", "EXP")  # ELU becomes EXP, which is there in float32 alone
+    graph = Graph(tuple(Operator(name, (), (), 0) for name in names), (), ())
+    with pytest.raises(ConversionError, match="knows for EXP, STFT"):
         operator_methods(graph)
 
 

@@ -31,6 +31,24 @@ def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return write_program(tmp_path / "tiny.py", "six==1.16.0", PROGRAM)
 
 
+@pytest.mark.parametrize(
+    ("name", "n_mb"),
+    [("tflite", 640), ("tfjs", 640), ("android", 640), ("mediapipe_answers", 140)],
+)
+def test_each_converter_says_what_it_downloads(
+    name: str, n_mb: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Sums of the wheels that `uv lock --script` lists; here nothing may be downloaded."""
+    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setenv("UV_OFFLINE", "1")
+    monkeypatch.setattr(script_environment, "is_met_here", lambda _pins: False)
+    said: list[str] = []
+    with pytest.raises(EnvironmentNotMadeError):
+        script_environment.python_for(converter_path(name), said.append)
+    [line] = said
+    assert f"has not got yet, {n_mb} MB in all, once" in line
+
+
 def test_pins_decide_where_a_converter_runs() -> None:
     pins = script_environment.pinned_dependencies(converter_path("tflite"))
     assert script_environment.is_met_here(pins)

@@ -1,37 +1,65 @@
 """Verification: what agrees, what differs and by how much, and planted faults."""
 
+import contextlib
 import dataclasses
 import json
+import re
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from ai_edge_litert import schema_py_generated as schema
 from typer.testing import CliRunner
 
-from fer_edge.catalog import find_model
+from fer_edge.catalog import SHIPPED, find_model
 from fer_edge.cli import app
-from fer_edge.engines import Allowed, Answer, Runtime, find_runtimes
+from fer_edge.contract import EMOTIONS, read_manifest, write_manifest
+from fer_edge.engines import (
+    FLOAT32,
+    KERAS,
+    REFERENCE,
+    XNNPACK,
+    Allowed,
+    Answer,
+    Runtime,
+    find_runtimes,
+)
 from fer_edge.errors import (
     ConversionError,
     EngineError,
     EnvironmentNotMadeError,
     GateError,
+    MissingExtraError,
     MissingProgramError,
+    ModelFormatError,
 )
-from fer_edge.golden import golden_inputs
+from fer_edge.golden import golden_inputs, is_face
 from fer_edge.keras_network import load_network
 from fer_edge.material import GraphModel, Material, collect
+from fer_edge.model_tables import verification_table
 from fer_edge.runs import Run
+from fer_edge.show_models import show_verification
 from fer_edge.targets import TfjsWeights
 from fer_edge.verify import Verification, compare, raise_differing, run_all
 
-ALLOWED = Allowed(0.15, 0.05, "made up")
-REFERENCE = np.array([[0.5, 0.3, 0.2], [0.4, 0.38, 0.22]])
-NAMES = ("sure", "close")
+ALLOWED = Allowed(0.15, 0.05, "made up", mean=0.06)
+FIRST = np.array([[0.5, 0.3, 0.2], [0.4, 0.38, 0.22], [0.44, 0.36, 0.2]])
+NAMES = ("sure", "close", "between")  # its first two are 0.08 apart, over the margin
+OTHERWISE = "in the emotion on 1 of the inputs, such as"
 ABSENT = MissingProgramError("not made for this test")
+
+
+SHIPPED_SMALL = SHIPPED / "small"
+SMALL = Material(
+    SHIPPED_SMALL / "float.keras",
+    ABSENT,
+    (SHIPPED_SMALL / "int8.tflite").read_bytes(),
+    ABSENT,
+    ABSENT,
+)
+NO_KERAS = str(MissingExtraError("keras", needed_for="it"))
 
 
 def quiet(_text: str) -> None:
@@ -57,49 +85,120 @@ def test_the_inputs_are_what_they_are_called() -> None:
     assert by_name["one white pixel at row 0, column 47"].astype(int).sum() == 255
     assert by_name["one white pixel at row 0, column 47"][0, 47] == 255
     assert by_name["ramp down, brighter"][[0, -1], 0].tolist() == [0, 255]
+    black = by_name["one black pixel at row 24, column 47"]
+    assert (black[24, 47], (black == 255).sum()) == (0, 48 * 48 - 1)
+    faces = [name.rpartition(" ")[2] for name in golden.names if is_face(name)]
+    assert Counter(faces) == dict.fromkeys(EMOTIONS, 20)
 
 
 @pytest.mark.parametrize(
-    ("moved", "passed", "worst", "beyond"),
+    ("moved", "worst", "beyond", "same", "said"),
     [
-        pytest.param([[0, 0, 0], [0, 0, 0]], True, "sure", (), id="equal"),
-        pytest.param([[0, 0.05, 0], [0, 0, 0.09]], True, "close", (), id="within"),
-        pytest.param([[0, 0, 0], [0, 0.03, 0]], True, "close", (), id="another, close"),
-        pytest.param([[0, 0, 0.16], [0, 0, 0]], False, "sure", (), id="too far"),
-        pytest.param([[-0.11, 0.11, 0], [0, 0, 0]], False, "sure", ("sure",), id="another"),
-        pytest.param([[np.nan, 0, 0], [0, 0, 0]], False, "sure", (), id="not a number"),
+        pytest.param({}, "sure", (), 3, "", id="equal"),
+        pytest.param({0: (0, 0.05, 0), 1: (0, 0, 0.09)}, "close", (), 3, "", id="within"),
+        pytest.param({1: (0, 0.03, 0)}, "close", (), 2, "", id="another, close"),
+        pytest.param({0: (0, 0, 0.16)}, "sure", (), 3, "by 0.1600 on 'sure', 0.1500", id="too far"),
+        pytest.param(
+            {0: (-0.11, 0.11, 0)},
+            "sure",
+            ("sure",),
+            2,
+            "in the emotion on 1 of the inputs, such as 'sure'",
+            id="another, sure",
+        ),
+        pytest.param(
+            {2: (-0.05, 0.05, 0)},
+            "between",
+            ("between",),
+            2,
+            "in the emotion on 1 of the inputs, such as 'between'",
+            id="between",
+        ),
+        pytest.param({0: (np.nan, 0, 0)}, "sure", (), 3, "by 1.0000 on 'sure'", id="no number"),
+        pytest.param(
+            {0: (0, 0.1, -0.1), 1: (0.1, -0.1, 0), 2: (0.1, 0, -0.1)},
+            *("sure", (), 3, "in the mean by 0.0667, 0.0600 is allowed"),
+            id="mean",
+        ),
     ],
 )
 def test_what_is_allowed(
-    moved: list[list[float]], passed: bool, worst: str, beyond: tuple[str, ...]
+    moved: dict[int, tuple[float, ...]], worst: str, beyond: tuple[str, ...], same: int, said: str
 ) -> None:
-    found = compare(REFERENCE, REFERENCE + np.array(moved), runtime(), NAMES)
-    assert (found.passed, found.worst, found.beyond_margin) == (passed, worst, beyond)
-    assert found.is_bit_equal == (not np.any(moved))
-    verification = Verification("made up", 2, (found,))
-    if passed:
+    change = np.array([moved.get(row, (0, 0, 0)) for row in range(3)])
+    found = compare(FIRST, FIRST + change, runtime(), NAMES)
+    assert (found.passed, found.worst, found.beyond_margin) == (not said, worst, beyond)
+    assert found.is_bit_equal == (not moved)
+    assert found.mean_difference == pytest.approx(np.nan_to_num(np.abs(change), nan=1).mean())
+    assert found.same_top1 is not None
+    assert found.same_top1.value == pytest.approx(same / 3)
+    verification = Verification("made up", 3, (found,))
+    if not said:
         raise_differing(verification)
     else:
-        with pytest.raises(GateError, match=f"second differs from first by .* on '{worst}'"):
+        with pytest.raises(GateError, match=f"^second differs from first {re.escape(said)}"):
             raise_differing(verification)
 
 
+def test_patterns_count_in_the_mean_where_faces_are_judged() -> None:
+    """Patterns leave the ranges that int8 was calibrated on; one of them may be anywhere."""
+    of_faces = dataclasses.replace(runtime(), allowed=Allowed(0.1, 0.05, "", 0.06, of_faces=True))
+    names = ("face 0, drawn happy", "all 0", "all 255")
+    one = FIRST + np.array([[0, 0.02, 0], [-0.2, 0.2, 0], [0, 0, 0]])
+    found = compare(FIRST, one, of_faces, names)
+    assert (found.passed, found.worst, found.beyond_margin) == (True, names[0], ())
+    assert found.max_difference == pytest.approx(0.02)
+    assert found.unjudged_difference == pytest.approx(0.2)
+    both = FIRST + np.array([[0, 0.02, 0], [-0.2, 0.2, 0], [-0.2, 0.2, 0]])
+    assert not compare(FIRST, both, of_faces, names).passed
+    assert not compare(FIRST, one[[1, 0, 2]], of_faces, names).passed
+
+
+# What each runtime is compared with, and by how many steps of 1/256 it may differ: the largest,
+# the margin, the mean.
+EXPECTED = {
+    "float32, LiteRT": ("Keras", 0.0256, 0.256, 256),
+    "float16, TF.js WASM in Chromium": ("Keras", 2.56, 5.12, 256),
+    "float16, TF.js CPU in Chromium": ("Keras", 2.56, 5.12, 256),
+    "int8, LiteRT reference kernels": ("Keras", 25.6, 25.6, 2.56),
+    "int8, LiteRT XNNPACK": ("int8, LiteRT reference kernels", 24, 16, 256),
+    "int8, LiteRT.js in Chromium": ("int8, LiteRT XNNPACK", 2, 2, 256),
+    "int8, LiteRT XNNPACK on ARM, emulated": ("int8, LiteRT XNNPACK", 2, 2, 256),
+    "int8 for Android, MediaPipe Tasks": ("int8, LiteRT XNNPACK", 0, 0, 256),
+}
+
+
+def test_each_runtime_is_held_to_its_bound() -> None:
+    """As the issue and this file's neighbours state them; a looser one is a decision."""
+    material = dataclasses.replace(SMALL, tfjs=GraphModel({}, "float16"))
+    found = {
+        r.name: (r.against, r.allowed.difference, r.allowed.margin, r.allowed.mean)
+        for r in find_runtimes(material, quiet)[1:]
+    }
+    assert found == {
+        name: (against, *(pytest.approx(steps / 256) for steps in most))
+        for name, (against, *most) in EXPECTED.items()
+    }
+
+
 def test_what_is_not_there_is_not_run_and_what_breaks_has_failed() -> None:
-    first = Runtime("first", "", ALLOWED, lambda _images: REFERENCE)
+    first = Runtime("first", "", ALLOWED, lambda _images: FIRST)
     for error, not_run, failed in (
         (MissingProgramError("no browser"), "no browser", ""),
         (EnvironmentNotMadeError("no network"), "no network", ""),
+        (MissingExtraError("keras", needed_for="it"), NO_KERAS, ""),
         (EngineError("it fell over"), "", "it fell over"),
         (ConversionError("it fell over"), "", "it fell over"),
+        (ModelFormatError("it fell over"), "", "it fell over"),
     ):
         answer = raising(error)
-        after = Runtime("third", "second", ALLOWED, lambda _images: REFERENCE)
-        found = run_all([first, runtime(answer), after], golden_of_two())
+        after = Runtime("third", "second", ALLOWED, lambda _images: FIRST)
+        found = run_all([first, runtime(answer), after], golden_of_three())
         assert [v.passed for v in found] == [True, False, False]
         assert (found[1].not_run, found[1].failed) == (not_run, failed)
         assert (found[2].not_run, found[2].passed) == ("", False)
         assert "second, which it is compared with, did not run" in found[2].not_compared
-        verification = Verification("made up", 2, found)
+        verification = Verification("made up", 3, found)
         if failed:
             with pytest.raises(GateError, match="second could not run the model: it fell over"):
                 raise_differing(verification)
@@ -111,8 +210,8 @@ def test_what_is_not_there_is_not_run_and_what_breaks_has_failed() -> None:
 def test_without_the_first_the_others_are_compared_all_the_same() -> None:
     """As on an install without TensorFlow: int8's runtimes need no Keras."""
     first = Runtime("first", "", ALLOWED, raising(ABSENT))
-    third = Runtime("third", "second", ALLOWED, lambda _images: REFERENCE + 0.01)
-    found = run_all([first, runtime(lambda _images: REFERENCE), third], golden_of_two())
+    third = Runtime("third", "second", ALLOWED, lambda _images: FIRST + 0.01)
+    found = run_all([first, runtime(lambda _images: FIRST), third], golden_of_three())
     assert [v.not_run for v in found] == [str(ABSENT), "", ""]
     assert [v.not_compared for v in found][1:] == [
         "first, which it is compared with, did not run",
@@ -120,7 +219,69 @@ def test_without_the_first_the_others_are_compared_all_the_same() -> None:
     ]
     assert [v.passed for v in found] == [False, False, True]
     assert found[2].max_difference == pytest.approx(0.01)
-    raise_differing(Verification("made up", 2, found))
+    raise_differing(Verification("made up", 3, found))
+
+
+LOGITS_NEGATED = FIRST[:, ::-1]
+
+
+@pytest.mark.parametrize(
+    ("of_float32", "answers", "has_float", "error", "said"),
+    [
+        pytest.param(FIRST, FIRST, True, None, "", id="sound"),
+        pytest.param(
+            *(FIRST, LOGITS_NEGATED, True, GateError, "reference kernels differs from float32"),
+            id="broken",
+        ),
+        pytest.param(
+            *(None, FIRST, True, MissingProgramError, "int8 was compared with itself only"),
+            id="nothing ran",
+        ),
+        pytest.param(None, FIRST, False, None, "", id="there is nothing"),
+    ],
+)
+def test_without_keras_int8_is_compared_with_what_keras_became(
+    of_float32: Any,
+    answers: Any,
+    has_float: bool,
+    error: type[Exception] | None,
+    said: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """As on an install without TensorFlow, with or without an export's float32.tflite."""
+    there = raising(ABSENT) if of_float32 is None else lambda _images: of_float32
+    given = {KERAS: raising(ABSENT), FLOAT32: there, REFERENCE: lambda _images: answers}
+    given[XNNPACK] = given[REFERENCE]
+    runtimes = [
+        dataclasses.replace(r, answer=given[r.name])
+        for r in find_runtimes(SMALL, quiet)
+        if r.name in given
+    ]
+    found = Verification("made up", 3, run_all(runtimes, golden_of_three()), has_float)
+    reference = found.verdicts[2]
+    if of_float32 is not None:
+        assert reference.against == FLOAT32
+        assert reference.allowed.reason.endswith("; Keras did not run")
+        assert reference.passed == (error is None)
+    show_verification(found, None)
+    told = " ".join(capsys.readouterr().err.split())
+    assert ("int8 was compared with itself only" in told) == (of_float32 is None)
+    with pytest.raises(error, match=said) if error else contextlib.nullcontext():
+        raise_differing(found)
+
+
+def test_an_exports_own_float32_is_taken_where_nothing_can_be_converted(tmp_path: Path) -> None:
+    """Without its network there is no Keras, and its conversion is still there."""
+    manifest = read_manifest(SHIPPED_SMALL)
+    entry = dataclasses.replace(manifest.files["int8.tflite"], input=None, output=None)
+    content = SMALL.int8  # of which only the place matters here
+    listed = {"int8.tflite": manifest.files["int8.tflite"], "float32.tflite": entry}
+    write_manifest(tmp_path, dataclasses.replace(manifest, files=listed))
+    for name in listed:
+        (tmp_path / name).write_bytes(content)
+    found = collect(find_model(str(tmp_path)), quiet)
+    assert isinstance(found.network, MissingProgramError)
+    assert found.float32 == content
 
 
 def raising(error: Exception) -> Answer:
@@ -139,6 +300,7 @@ def test_a_graph_model_that_could_not_be_made_says_why(
     runtimes = [r for r in find_runtimes(without, quiet) if r.name == "Keras" or "TF.js" in r.name]
     keras, *in_browser = run_all(runtimes, golden_inputs())
     assert keras.passed
+    assert verification_table(Verification("m", 256, (keras,))).rows[0][-1] == "reference"
     assert len(in_browser) == 2
     for verdict in in_browser:
         told = verdict.not_run if kind is EnvironmentNotMadeError else verdict.failed
@@ -156,10 +318,10 @@ def test_an_exported_graph_is_allowed_what_its_weights_lost(material: Material) 
         assert {r.allowed.difference for r in in_browser} == {allowed}
 
 
-def golden_of_two() -> Any:
+def golden_of_three() -> Any:
     from fer_edge.golden import Golden
 
-    return Golden(golden_inputs().images[:2], NAMES)
+    return Golden(golden_inputs().images[:3], NAMES)
 
 
 @pytest.fixture(scope="module")
@@ -226,21 +388,6 @@ def test_a_planted_fault_is_caught(
     assert not verdicts["float32, LiteRT"].passed
     with pytest.raises(GateError, match="float32, LiteRT differs from Keras"):
         raise_differing(Verification("changed", 256, found))
-
-
-def test_a_changed_byte_of_int8_is_caught(material: Material) -> None:
-    """The weight of the last layer that is furthest from zero gets the other sign."""
-    model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(material.int8, 0))
-    [dense] = [t for t in model.subgraphs[0].tensors if tuple(t.shape) == (7, 176)]
-    weights = model.buffers[dense.buffer].data.astype(np.int8)
-    at = int(np.abs(weights.astype(int)).argmax())
-    content = bytearray(material.int8)
-    start = material.int8.index(weights.tobytes())
-    content[start + at] = int(-weights[at]) % 256
-    spoilt = Material(material.network, material.float32, bytes(content), ABSENT, ABSENT)
-    found = {verdict.runtime: verdict for verdict in run_all(here(spoilt), golden_inputs())}
-    assert found["float32, LiteRT"].passed
-    assert not found["int8, LiteRT reference kernels"].passed
 
 
 @pytest.mark.slow

@@ -185,8 +185,10 @@ def test_a_run_becomes_a_page(page: Path, run: Run, tmp_path: Path) -> None:
     assert done.exit_code == 0, done.output
     assert f"fer-edge demo --page {out / 'web'}" in done.stderr
     whole, manifest = read_manifest(out), read_manifest(out / "web" / "model")
-    assert not [name for name in whole.files if name.startswith("web/")]
-    assert set(manifest.files) == set(whole.files) - {"float32.tflite"}
+    of_page = {name for name in whole.files if name.startswith("web/")}
+    assert of_page == {f"web/{name}" for name in files_of(out / "web")}
+    others = of_page | {"float32.tflite", "tfjs/manifest.json"}
+    assert set(manifest.files) == set(whole.files) - others
     assert set(manifest.files) >= {"int8.tflite", "tfjs/model.json"}
     found = files_of(out / "web")
     for name, digest in listed(out / "web").items():

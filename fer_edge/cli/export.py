@@ -93,7 +93,7 @@ def export(
 
     Example: `fer-edge export runs/mine --web --pi`
     """
-    from fer_edge import report
+    from fer_edge import report, show_models
     from fer_edge.catalog import find_source
     from fer_edge.export import Export, export_model
     from fer_edge.web import why_no_page
@@ -119,4 +119,4 @@ def export(
         variants = tuple(name for name, flag in flags.items() if flag or every)
         wanted = Export(variants, seed, calibration_size, rounding, analyze, tfjs_weights)
         done = export_model(found, wanted, data=source, folder=out, force=force, say=say)
-    report.show_export(done)
+    show_models.show_export(done)

@@ -4,6 +4,7 @@ Files outside a site do not exist, nothing is taken in, and every answer carries
 """
 
 import errno
+import hashlib
 import ipaddress
 import socket
 import sys
@@ -96,14 +97,24 @@ class Handler(BaseHTTPRequestHandler):
         self._send_head()
 
     def _send_head(self) -> bytes:
-        """Sends an answer up to its body, which it returns; of an error all that there is."""
+        """Sends an answer up to its body, which it returns; of an error all that there is.
+
+        A browser that has the file already is told so, and gets no body.
+        """
         path = unquote(self.path.partition("?")[0]).removeprefix("/")
         path += INDEX if path.endswith("/") or not path else ""
         content = self.site.read(path)
         if content is None:
             self.send_error(HTTPStatus.NOT_FOUND)
             return b""
+        tag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
+        if tag in self.headers.get("If-None-Match", ""):
+            self.send_response(HTTPStatus.NOT_MODIFIED)
+            self.send_header("ETag", tag)
+            self.end_headers()
+            return b""
         self.send_response(HTTPStatus.OK)
+        self.send_header("ETag", tag)
         self.send_header("Content-Type", TYPES.get(Path(path).suffix, "application/octet-stream"))
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()

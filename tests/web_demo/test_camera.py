@@ -68,7 +68,7 @@ def test_the_camera_is_read_until_it_is_paused(launch: Launch, address: str, cli
     page.click("#camera")
     page.wait_for_selector("#past:not([hidden])", timeout=READY_MS)
     page.wait_for_selector("#frame.mirrored", timeout=READY_MS)
-    page.wait_for_selector("#boxes > div span:text-matches('%')", timeout=READY_MS)
+    page.wait_for_selector("#boxes > div span:has-text('%')", timeout=READY_MS)
     page.wait_for_selector("#top:text-matches('[a-z]')")
     first = results(page)
     page.wait_for_timeout(3000)

@@ -32,7 +32,7 @@ def test_the_sample_is_read_without_a_word_on_the_console(
     found = results(page)
     assert [face["emotion"] for face in found["faces"]] == ["happy", "surprise", "angry"]
     assert page.locator("#bars li").count() == len(EMOTIONS)
-    assert found["detection_ms"]["n"] == 10
+    assert 1 <= found["detection_ms"]["n"] <= 10  # as many as a second allows
     assert "top-1" in page.inner_text("#score")
 
 

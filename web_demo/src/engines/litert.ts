@@ -2,9 +2,14 @@
 // loaded only when it is asked for.
 
 import { SIDE } from '../contract';
-import { EngineError, within, type Classifier } from './engine';
+import { whatIsMissing } from '../files';
+import { EngineError, messageOf, within, type Classifier } from './engine';
 
 const STEP = 1 / 256; // of the int8 model's uint8 probabilities
+// With relaxed SIMD and without; a browser loads one of them.
+const PROGRAMS = ['internal', 'compat_internal'].flatMap((kind) =>
+  ['js', 'wasm'].map((end) => `litert_wasm_${kind}.${end}`),
+);
 const START_MS = 60_000;
 let started: Promise<unknown> | undefined;
 
@@ -16,8 +21,10 @@ let started: Promise<unknown> | undefined;
 export async function openLiteRt(bytes: Uint8Array, program: string): Promise<Classifier> {
   const { loadAndCompile, loadLiteRt, Tensor } = await import('@litertjs/core');
   started ??= loadLiteRt(program); // once a page; LiteRT.js refuses a second time
-  await within(START_MS, 'LiteRT.js', started).catch((error: unknown) => {
-    throw new EngineError(`LiteRT.js cannot start: ${String(error)}`);
+  await within(START_MS, 'LiteRT.js', started).catch(async (error: unknown) => {
+    started = undefined; // after a failure it may be tried again
+    const missing = await whatIsMissing(PROGRAMS.map((name) => program + name));
+    throw new EngineError(`LiteRT.js cannot start: ${missing ?? messageOf(error)}`);
   });
   const model = await loadAndCompile(bytes, { accelerator: 'wasm' });
   return {

@@ -22,24 +22,29 @@ const watched = new WeakSet<object>();
 const lost = new Set<Backend>();
 const waiting = new Set<(reason: EngineError) => void>();
 const listeners = new Set<(backend: Backend) => void>();
-let running: Backend | null = null;
 
 /** Makes a backend the one that graphs run on. */
 export async function startBackend(backend: Backend): Promise<void> {
   if (backend === 'wasm') checkWasm();
   if (lost.has(backend)) throw lossOf(backend);
   await STARTS[backend]();
-  const start = tf.setBackend(backend);
   try {
+    const start = tf.setBackend(backend);
     if (!(await within(START_MS, `TensorFlow.js on ${backend}`, start))) throw failure(backend);
   } catch (error) {
-    // One that starts after all must not take over from what runs then.
-    void start.then(() => running && tf.setBackend(running)).catch(() => undefined);
+    forgetStart(backend);
     if (backend === 'wasm') await checkWasmFiles();
     throw error;
   }
-  running = backend;
   watch(backend);
+}
+
+/** While a start is pending no other backend works, and one that ends after all would take over. */
+function forgetStart(backend: Backend): void {
+  const factory = tf.findBackendFactory(backend);
+  if (!factory) return;
+  tf.removeBackend(backend);
+  tf.registerBackend(backend, factory); // so that it can be tried again
 }
 
 /** Calls back when a GPU is taken away: its driver restarted, or the phone needed it. */

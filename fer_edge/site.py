@@ -82,6 +82,7 @@ class Site:
 class Handler(BaseHTTPRequestHandler):
     """Answers GET and HEAD with a site's files; `http.server` refuses every other method."""
 
+    protocol_version = "HTTP/1.1"  # of an older one browsers do not use the tags
     timeout = 60  # seconds that a client may be silent
 
     def __init__(self, site: Site, *arguments: Any) -> None:
@@ -122,6 +123,8 @@ class Handler(BaseHTTPRequestHandler):
 
     def end_headers(self) -> None:
         """Ends the headers of any answer, an error's too, with the site's own."""
+        if not self.close_connection:
+            self.send_header("Connection", "close")  # so that no thread waits for the next request
         for name, value in self.site.headers.items():
             self.send_header(name, value)
         super().end_headers()

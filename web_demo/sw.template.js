@@ -45,13 +45,9 @@ function nameOf(url) {
 async function keep(name) {
   const cache = await caches.open(await cacheName);
   if (await cache.match(SCOPE + name)) return;
-  const response = await fetch(name === 'index.html' ? SCOPE : SCOPE + name, { cache: cacheOf(name) });
+  const mode = NAMED_BY_CONTENT.test(name) ? 'force-cache' : 'no-cache';
+  const response = await fetch(name === 'index.html' ? SCOPE : SCOPE + name, { cache: mode });
   await store(cache, name, response);
-}
-
-/** Plain servers name no age, and browsers then guess one: what may have changed is asked for. */
-function cacheOf(name) {
-  return NAMED_BY_CONTENT.test(name) ? 'force-cache' : 'no-cache';
 }
 
 /** What may have changed comes from the network while that answers; the rest from what is kept. */
@@ -60,7 +56,9 @@ async function answer(request, name) {
   const kept = cache ? await cache.match(SCOPE + name).catch(() => undefined) : undefined;
   if (kept && NAMED_BY_CONTENT.test(name)) return kept;
   try {
-    const asked = fetch(request, request.cache === 'default' ? { cache: cacheOf(name) } : {});
+    // Plain servers name no age, and browsers then guess one: what may have changed is asked for.
+    const guesses = request.cache === 'default' && !NAMED_BY_CONTENT.test(name);
+    const asked = fetch(request, guesses ? { cache: 'no-cache' } : {});
     const response = await (kept ? inTime(asked) : asked);
     if (cache) await store(cache, name, response.clone()).catch(() => undefined); // it may be full
     return response;

@@ -121,9 +121,8 @@ def test_the_camera_is_read_until_it_is_paused(launch: Launch, address: str, cli
     page.wait_for_selector("#facts dd:has-text('second')", timeout=READY_MS)
     assert page.locator("#frame.mirrored").count() == 0  # as it was chosen
     assert page.evaluate(COLUMNS) >= seen
-    page.evaluate(
-        "document.getElementById('video').srcObject.getTracks()[0].dispatchEvent(new Event('ended'))"
-    )
+    track = "document.getElementById('video').srcObject.getTracks()[0]"
+    page.evaluate(f"{track}.dispatchEvent(new Event('ended'))")
     assert "The camera went away" in page.inner_text("#trouble")
     page.click("#sample")
     results(page)
@@ -160,7 +159,8 @@ def test_boxes_are_mirrored_with_the_picture(launch: Launch, address: str, aside
 
 COLUMNS = """() => {
   const canvas = document.getElementById('timeline');
-  const { data, width } = canvas.getContext('2d').getImageData(0, canvas.height - 1, canvas.width, 1);
+  const { width, height } = canvas;
+  const { data } = canvas.getContext('2d').getImageData(0, height - 1, width, 1);
   return Array.from({ length: width }, (_, i) => data[4 * i + 3] > 0).filter(Boolean).length;
 }"""
 

@@ -56,9 +56,10 @@ def test_an_image_is_drawn_once_and_the_page_lives_while_it_is_read(open_page: "
             if (rectangle[2] === 640) window.taken++;
             return take.apply(this, rectangle);
           };
-          const isBusy = () => document.getElementById('frame').ariaBusy === 'true';
+          const [frame, facts] = ['frame', 'facts'].map((id) => document.getElementById(id));
           const paint = () => {
-            if (isBusy() && /n.=.[1-9]/.test(document.getElementById('facts').textContent)) window.painted++;
+            const isBusy = frame.ariaBusy === 'true';
+            if (isBusy && /n.=.[1-9]/.test(facts.textContent)) window.painted++;
             requestAnimationFrame(paint);
           };
           paint();
@@ -214,10 +215,14 @@ def test_screens(name: str, options: Any, browser: "Browser", address: str) -> N
             assert a[2] <= b[0] or b[2] <= a[0] or a[3] <= b[1] or b[3] <= a[1]
     colours = page.evaluate(
         """() => {
-          const own = (e, name) => getComputedStyle(e)[name];
-          const bars = [...document.querySelectorAll('.track i')].map((e) => own(e, 'backgroundColor'));
-          const boxes = [...document.querySelectorAll('#boxes > div')].map((e) => own(e, 'borderTopColor'));
-          return { bars, boxes, track: own(document.querySelector('.track'), 'backgroundColor') };
+          const all = (which, property) =>
+            [...document.querySelectorAll(which)].map((e) => getComputedStyle(e)[property]);
+          const [bars, boxes, tracks] = [
+            all('.track i', 'backgroundColor'),
+            all('#boxes > div', 'borderTopColor'),
+            all('.track', 'backgroundColor'),
+          ];
+          return { bars, boxes, track: tracks[0] };
         }"""
     )
     assert len({*colours["bars"], colours["track"]}) == len(EMOTIONS) + 1

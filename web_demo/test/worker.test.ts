@@ -84,12 +84,12 @@ test('what never changes under its name comes from what browsers have, the rest 
   ]);
 });
 
-test('the same holds of what the page asks for, unless it says how', async () => {
+test('what the page asks for may have changed too, unless it says how or that cannot be', async () => {
   const run = worker(FILES);
   await answer(run, 'model/manifest.json');
   await answer(run, 'model/manifest.json', 'reload');
   await answer(run, 'assets/a-1.js');
-  expect(asked.map(({ cache }) => cache)).toEqual(['no-cache', undefined, 'force-cache']);
+  expect(asked.map(({ cache }) => cache)).toEqual(['no-cache', undefined, undefined]);
 });
 
 test('a new model comes from the network, a kept program from here', async () => {

@@ -13,6 +13,11 @@ const PROGRAMS = ['internal', 'compat_internal'].flatMap((kind) =>
 const START_MS = 60_000;
 let started: Promise<unknown> | undefined;
 
+/** Of a script that does not load browsers say no more than that. */
+function reasonOf(error: unknown): string {
+  return error instanceof Event ? 'its program does not load. Reload the page.' : messageOf(error);
+}
+
 /**
  * Opens an int8 model.
  *
@@ -24,7 +29,7 @@ export async function openLiteRt(bytes: Uint8Array, program: string): Promise<Cl
   await within(START_MS, 'LiteRT.js', started).catch(async (error: unknown) => {
     started = undefined; // after a failure it may be tried again
     const missing = await whatIsMissing(PROGRAMS.map((name) => program + name));
-    throw new EngineError(`LiteRT.js cannot start: ${missing ?? messageOf(error)}`);
+    throw new EngineError(`LiteRT.js cannot start: ${missing ?? reasonOf(error)}`);
   });
   const model = await loadAndCompile(bytes, { accelerator: 'wasm' });
   return {

@@ -82,6 +82,8 @@ async function sample(): Promise<ImageBitmap> {
 for (const name of ENGINES) view.element<HTMLSelectElement>('engine').add(new Option(TITLES[name], name));
 view.element('open').addEventListener('click', () => view.element('file').click());
 acceptFiles(take, () => tell('source', 'That was no file. Save the picture first, then drop or open it.'));
-on('again', 'click', 'source', start);
+on('again', 'click', 'source', () => {
+  if (STATE['ready'] === 'failed') return start();
+});
 attempt('source', start);
 STATE['alive'] = 'true'; // for public/watch.js: what fails from here on is said above

@@ -23,10 +23,10 @@ export function showStart(state: 'loading' | 'failed' | 'ready'): void {
   showBusy(!failed);
   showHint({ loading: 'Loading the model…', failed: 'Without a model nothing is read here.', ready: '' }[state]);
   element('top').textContent = failed ? 'No model' : '–';
-  element('drop').hidden = camera.hidden = failed;
-  again.hidden = !failed;
+  if (state !== 'loading') again.hidden = !failed; // it keeps the focus while it is tried again
+  element('drop').hidden = camera.hidden = !again.hidden;
   for (const id of NEED_MODEL) element<HTMLButtonElement>(id).disabled = state !== 'ready';
-  if (hadFocus) (failed ? again : camera).focus();
+  if (hadFocus && again.hidden) camera.focus();
 }
 
 const NEED_MODEL = ['camera', 'open', 'sample', 'engine', 'compare', 'copy'];

@@ -4,6 +4,7 @@ Files outside a site do not exist, nothing is taken in, and every answer carries
 """
 
 import errno
+import hashlib
 import ipaddress
 import socket
 import sys
@@ -81,6 +82,7 @@ class Site:
 class Handler(BaseHTTPRequestHandler):
     """Answers GET and HEAD with a site's files; `http.server` refuses every other method."""
 
+    protocol_version = "HTTP/1.1"  # of an older one browsers do not use the tags
     timeout = 60  # seconds that a client may be silent
 
     def __init__(self, site: Site, *arguments: Any) -> None:
@@ -96,14 +98,24 @@ class Handler(BaseHTTPRequestHandler):
         self._send_head()
 
     def _send_head(self) -> bytes:
-        """Sends an answer up to its body, which it returns; of an error all that there is."""
+        """Sends an answer up to its body, which it returns; of an error all that there is.
+
+        A browser that has the file already is told so, and gets no body.
+        """
         path = unquote(self.path.partition("?")[0]).removeprefix("/")
         path += INDEX if path.endswith("/") or not path else ""
         content = self.site.read(path)
         if content is None:
             self.send_error(HTTPStatus.NOT_FOUND)
             return b""
+        tag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
+        if tag in self.headers.get("If-None-Match", ""):
+            self.send_response(HTTPStatus.NOT_MODIFIED)
+            self.send_header("ETag", tag)
+            self.end_headers()
+            return b""
         self.send_response(HTTPStatus.OK)
+        self.send_header("ETag", tag)
         self.send_header("Content-Type", TYPES.get(Path(path).suffix, "application/octet-stream"))
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
@@ -111,6 +123,8 @@ class Handler(BaseHTTPRequestHandler):
 
     def end_headers(self) -> None:
         """Ends the headers of any answer, an error's too, with the site's own."""
+        if not self.close_connection:
+            self.send_header("Connection", "close")  # so that no thread waits for the next request
         for name, value in self.site.headers.items():
             self.send_header(name, value)
         super().end_headers()

@@ -1,6 +1,7 @@
-"""Writes tests/golden/crops.json anew: `python scripts/golden.py`, after the face crop changed.
+"""Writes tests/golden/*.json anew: `python scripts/golden.py`, after what they hold changed.
 
-What other languages' crops are held to: a small picture, boxes in it, and what Python crops there.
+What other languages are held to: a small picture, boxes in it and what Python crops there; what
+becomes of probabilities over time, and which are the largest.
 """
 
 import base64
@@ -12,10 +13,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fer_edge.camera.smoothing import EmotionSmoother
+from fer_edge.camera.tracking import Track
 from fer_edge.data.sample import draw_scene
 from fer_edge.faces import FaceBox, crop_face
 
-PLACE = Path(__file__).resolve().parents[1] / "tests" / "golden" / "crops.json"
+FOLDER = Path(__file__).resolve().parents[1] / "tests" / "golden"
 SIZE = (150, 200)
 BOXES = (
     ("inside, twice 48", (52.0, 20.0, 96.0, 96.0)),
@@ -64,11 +67,41 @@ def _packed(pixels: NDArray[np.uint8]) -> str:
     return base64.b64encode(zlib.compress(np.ascontiguousarray(pixels).tobytes(), 9)).decode()
 
 
+def golden_answers() -> dict[str, Any]:
+    """Returns the document of what follows a model: means over time, and the largest."""
+    rng = np.random.default_rng(11)
+    probabilities = rng.dirichlet(np.full(7, 0.6), 24).astype(np.float32)
+    probabilities[5] = np.float32(1 / 7)  # all alike
+    probabilities[6, :] = [0, 0.5, 0, 0.5, 0, 0, 0]
+    times_s = np.cumsum(rng.choice([0.0, 0.016, 0.04, 0.1, 0.3], len(probabilities)))
+    smoother = EmotionSmoother()
+    box = FaceBox(100.0, 100.0, 50.0, 50.0, score=1.0)
+    means = [
+        smoother.update([Track(1, box, is_seen=True)], {1: row}, time_s)[0].probabilities
+        for row, time_s in zip(probabilities, times_s.tolist(), strict=True)
+    ]
+    order = np.argsort(-probabilities, axis=1, kind="stable")  # of equal ones the earlier first
+    return {
+        "schema_version": 1,
+        "times_ms": [round(1000 * time_s, 6) for time_s in times_s.tolist()],
+        "probabilities": probabilities.astype(float).round(7).tolist(),
+        "smoothed": np.array(means, float).round(7).tolist(),
+        "order": order.tolist(),
+    }
+
+
+def documents() -> dict[str, dict[str, Any]]:
+    """Returns every document by its file's name."""
+    return {"crops.json": golden_crops(), "answers.json": golden_answers()}
+
+
 def main() -> None:
-    """Writes the file."""
-    PLACE.parent.mkdir(exist_ok=True)
-    PLACE.write_text(json.dumps(golden_crops(), indent=1) + "\n")
-    print(f"{len(BOXES)} crops are in {PLACE.name}, {PLACE.stat().st_size // 1024} KiB")
+    """Writes the files."""
+    FOLDER.mkdir(exist_ok=True)
+    for name, document in documents().items():
+        place = FOLDER / name
+        place.write_text(json.dumps(document, indent=1) + "\n")
+        print(f"{name}, {place.stat().st_size // 1024} KiB")
 
 
 if __name__ == "__main__":

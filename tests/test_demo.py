@@ -145,6 +145,19 @@ def test_what_is_not_of_the_page_is_not_there(path: str, page: Path, url: str) -
     assert {key: headers[key] for key in HEADERS} == HEADERS
 
 
+def test_a_file_that_the_client_has_is_not_sent_again(page: Path, url: str) -> None:
+    tag = request(url, "/licenses.txt")[2]["ETag"]
+    asking = Request(f"{url}licenses.txt", headers={"If-None-Match": f'"other", {tag}'})  # noqa: S310
+    with pytest.raises(HTTPError) as refused:
+        urlopen(asking, timeout=30)  # noqa: S310  (our own address)
+    with refused.value as not_modified:
+        assert (not_modified.code, not_modified.read()) == (304, b"")
+        assert not_modified.headers["ETag"] == tag
+    (page / "licenses.txt").write_bytes(b"xyz")  # as long, and another
+    with urlopen(asking, timeout=30) as answer:  # noqa: S310
+        assert answer.read() == b"xyz"
+
+
 def test_head_is_get_without_its_body(url: str) -> None:
     status, content, headers = request(url, "/licenses.txt", "HEAD")
     assert (status, content, headers["Content-Length"]) == (200, b"", "3")

@@ -22,7 +22,7 @@ const SHIPPED = [
 const APACHE = 'typescript/LICENSE'; // for packages under it that bring no text of their own
 // Kept when they are first used; the others from the first visit on.
 const LATER =
-  /^(verify|litert)\/|wasm-[^/]*\.wasm$|^model\/int8\.tflite$|^(sw|fer-edge)\.js$|^licenses\.txt$/;
+  /^(verify|litert)\/|wasm-[^/]*\.wasm$|^model\/int8\.tflite$|^(sw|fer-edge)\.js$|^licenses\.txt$|^icon-.*\.png$/;
 
 /** Completes dist/ after Vite has written it. */
 export function finish(here: string, out: string): Plugin {

@@ -45,7 +45,8 @@ function nameOf(url) {
 async function keep(name) {
   const cache = await caches.open(await cacheName);
   if (await cache.match(SCOPE + name)) return;
-  const response = await fetch(name === 'index.html' ? SCOPE : SCOPE + name, { cache: 'force-cache' });
+  const mode = NAMED_BY_CONTENT.test(name) ? 'force-cache' : 'no-cache';
+  const response = await fetch(name === 'index.html' ? SCOPE : SCOPE + name, { cache: mode });
   await store(cache, name, response);
 }
 
@@ -55,7 +56,10 @@ async function answer(request, name) {
   const kept = cache ? await cache.match(SCOPE + name).catch(() => undefined) : undefined;
   if (kept && NAMED_BY_CONTENT.test(name)) return kept;
   try {
-    const response = await (kept ? inTime(fetch(request)) : fetch(request));
+    // Plain servers name no age, and browsers then guess one: what may have changed is asked for.
+    const guesses = request.cache === 'default' && !NAMED_BY_CONTENT.test(name);
+    const asked = fetch(request, guesses ? { cache: 'no-cache' } : {});
+    const response = await (kept ? inTime(asked) : asked);
     if (cache) await store(cache, name, response.clone()).catch(() => undefined); // it may be full
     return response;
   } catch (error) {

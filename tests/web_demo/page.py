@@ -1,8 +1,10 @@
 """What tests do with the page: serve it, open it, give it pictures, take its results."""
 
+import base64
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_edge.data.sample import draw_scene
-from fer_edge.site import Server, Site, running
+from fer_edge.site import Handler, Server, Site, running
 
 if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext, Page
@@ -23,10 +25,23 @@ READY_MS = 90_000
 
 
 @contextmanager
-def serving(site: Site) -> Iterator[str]:
+def serving(site: Site, handler: type[Handler] = Handler) -> Iterator[str]:
     """Serves a site on loopback; yields its address."""
-    with running(Server(site, "127.0.0.1", 0)) as port:
+    with running(Server(site, "127.0.0.1", 0, handler)) as port:
         yield f"http://127.0.0.1:{port}/"
+
+
+class Lossy(Site):
+    """A site from which files can be gone for a while."""
+
+    @cached_property
+    def gone(self) -> set[str]:
+        """What their paths end in."""
+        return set()
+
+    def read(self, path: str) -> bytes | None:
+        """Returns a file that is not gone."""
+        return None if path.endswith(tuple(self.gone)) else super().read(path)
 
 
 def visit(context: "BrowserContext", address: str, outcome: str = "true") -> "Page":
@@ -49,6 +64,21 @@ def results(page: "Page") -> dict[str, Any]:
 def upload(page: "Page", content: bytes) -> None:
     """Chooses an image in the page."""
     page.set_input_files("#file", {"name": "a.png", "mimeType": "image/png", "buffer": content})
+
+
+def drop(page: "Page", kind: str, *, content: bytes | None) -> None:
+    """Drags an image, or without one a text, over the page: `dragover` or `drop`."""
+    carried = page.evaluate_handle(
+        """(base64) => {
+          const carried = new DataTransfer();
+          const bytes = base64 && Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
+          if (bytes) carried.items.add(new File([bytes], 'a.png', { type: 'image/png' }));
+          else carried.items.add('https://example.org/a.png', 'text/uri-list');
+          return carried;
+        }""",
+        None if content is None else base64.b64encode(content).decode(),
+    )
+    page.dispatch_event("body", kind, {"dataTransfer": carried})
 
 
 def still_works(page: "Page") -> bool:

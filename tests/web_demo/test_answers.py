@@ -146,8 +146,8 @@ def test_five_hundred_frames_leave_no_tensor_behind(context: "BrowserContext", d
     assert found["before"] == found["after"] > 50
 
 
-def test_the_golden_crops_are_pythons() -> None:
-
-    document = load_script("golden").golden_crops()
-    written = json.loads((ROOT / "tests/golden/crops.json").read_text())
+@pytest.mark.parametrize("name", ["crops.json", "answers.json"])
+def test_the_golden_vectors_are_pythons(name: str) -> None:
+    document = load_script("golden").documents()[name]
+    written = json.loads((ROOT / "tests/golden" / name).read_text())
     assert written == json.loads(json.dumps(document))

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import cv2
+import numpy as np
 import pytest
 
 from tests.web_demo.page import (
@@ -12,9 +13,11 @@ from tests.web_demo.page import (
     READY_MS,
     SCREENS,
     decoded,
+    png,
     results,
     scene,
     still_works,
+    upload,
     visit,
 )
 
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.slow
 
 Launch = Callable[..., "Browser"]
+HEAD = b"YUV4MPEG2 W640 H480 F15:1 Ip A1:1 C420jpeg\n"
 
 
 def flags_of(clip: Path) -> tuple[str, ...]:
@@ -42,13 +46,25 @@ def camera_context(launch: Launch, *flags: str) -> "BrowserContext":
 
 
 @pytest.fixture(scope="module")
+def aside(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A clip of a drawn face that keeps to one side."""
+    frame = np.hstack(
+        [scene(5, "happy", face_px=180)[:, 130:510], np.full((480, 260, 3), 90, np.uint8)]
+    )
+    path = tmp_path_factory.mktemp("aside") / "camera.y4m"
+    planes = cv2.cvtColor(frame, cv2.COLOR_BGR2YUV_I420).tobytes()
+    path.write_bytes(HEAD + (b"FRAME\n" + planes) * 5)
+    return path
+
+
+@pytest.fixture(scope="module")
 def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A camera's clip, y4m 640 x 480: a portrait that moves, or drawn faces where there is none."""
     portrait = PORTRAITS / "obama-720p.jpg"
     still = decoded(portrait.read_bytes()) if portrait.is_file() else None
     path = tmp_path_factory.mktemp("clip") / "camera.y4m"
     with path.open("wb") as file:
-        file.write(b"YUV4MPEG2 W640 H480 F15:1 Ip A1:1 C420jpeg\n")
+        file.write(HEAD)
         for i in range(30):
             frame = (
                 scene(5, "happy", face_px=200)
@@ -68,7 +84,7 @@ def test_the_camera_is_read_until_it_is_paused(launch: Launch, address: str, cli
     page.click("#camera")
     page.wait_for_selector("#past:not([hidden])", timeout=READY_MS)
     page.wait_for_selector("#frame.mirrored", timeout=READY_MS)
-    page.wait_for_selector("#boxes > div span:text-matches('%')", timeout=READY_MS)
+    page.wait_for_selector("#boxes > div span:has-text('%')", timeout=READY_MS)
     page.wait_for_selector("#top:text-matches('[a-z]')")
     first = results(page)
     page.wait_for_timeout(3000)
@@ -87,11 +103,66 @@ def test_the_camera_is_read_until_it_is_paused(launch: Launch, address: str, cli
     assert page.evaluate(is_on)
     SCREENS.mkdir(parents=True, exist_ok=True)
     page.screenshot(path=SCREENS / "camera.png")
+    seen = page.evaluate(COLUMNS)
+    assert seen > 0
     page.click("#mirror")
     assert page.locator("#frame.mirrored").count() == 0
-    page.click("#pause")
+    page.focus("#mirror")
+    page.evaluate("document.getElementById('pause').click()")
     assert not page.evaluate(is_on)
-    assert page.locator("#camera").is_visible()
+    assert page.evaluate("document.activeElement.id") == "camera"
+    assert page.is_visible("#past")  # and not as if nothing had been
+    assert page.evaluate(COLUMNS) >= seen
+    assert page.locator("#facts div").last.inner_text().endswith("–")  # no frames go by
+    assert "The last 30 seconds: " in str(page.get_attribute("#timeline", "aria-label"))
+    page.screenshot(path=SCREENS / "paused.png")
+
+    page.click("#camera")
+    page.wait_for_selector("#facts dd:has-text('second')", timeout=READY_MS)
+    assert page.locator("#frame.mirrored").count() == 0  # as it was chosen
+    assert page.evaluate(COLUMNS) >= seen
+    track = "document.getElementById('video').srcObject.getTracks()[0]"
+    page.evaluate(f"{track}.dispatchEvent(new Event('ended'))")
+    assert "The camera went away" in page.inner_text("#trouble")
+    page.click("#sample")
+    results(page)
+    assert page.is_hidden("#past")
+    page.click("#camera")
+    page.wait_for_selector("#facts dd:has-text('second')", timeout=READY_MS)
+    assert page.evaluate(COLUMNS) < seen  # another source was between
+
+
+def test_boxes_are_mirrored_with_the_picture(launch: Launch, address: str, aside: Path) -> None:
+    page = visit(camera_context(launch, *flags_of(aside)), address)
+    page.click("#camera")
+    page.wait_for_selector("#boxes > div span:has-text('%')", timeout=READY_MS)
+    sides = []
+    for _ in range(2):
+        page.wait_for_timeout(500)
+        box, frame = (page.locator(e).bounding_box() for e in ("#boxes > div", "#frame"))
+        assert box
+        assert frame
+        sides.append((box["x"] + box["width"] / 2 - frame["x"]) / frame["width"])
+        page.click("#mirror")
+    mirrored, plain = sides
+    assert mirrored == pytest.approx(1 - plain, abs=0.02)
+    assert abs(plain - 0.5) > 0.1
+    # What is opened while nobody looks is there afterwards, and not the camera.
+    _hide(page, hidden=True)
+    upload(page, png(np.full((200, 300, 3), 128, np.uint8)))
+    results(page)
+    _hide(page, hidden=False)
+    page.wait_for_timeout(500)
+    assert results(page)["picture"] == {"width": 300, "height": 200}
+    assert page.is_visible("#camera")
+
+
+COLUMNS = """() => {
+  const canvas = document.getElementById('timeline');
+  const { width, height } = canvas;
+  const { data } = canvas.getContext('2d').getImageData(0, height - 1, width, 1);
+  return Array.from({ length: width }, (_, i) => data[4 * i + 3] > 0).filter(Boolean).length;
+}"""
 
 
 def test_impatience_leaves_no_camera_on(launch: Launch, address: str, clip: Path) -> None:

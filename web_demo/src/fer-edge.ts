@@ -13,7 +13,7 @@ import type { Face } from './blazeface';
 import { readManifest, SIDE, type Manifest } from './contract';
 import type { Box } from './crop';
 import { openDetector, type Detector } from './detector';
-import { EngineError, type Classifier, type EngineName } from './engines/engine';
+import { EngineError, messageOf, type Classifier, type EngineName } from './engines/engine';
 import { openLiteRt } from './engines/litert';
 import {
   lossText,
@@ -24,13 +24,13 @@ import {
   tensorCount,
   type Backend,
 } from './engines/tfjs';
-import { checkFile, fetchBytes, fetchJson } from './files';
+import { fetchBytes, fetchChecked, fetchJson, folderOf } from './files';
 import { Picture, PictureError, type Source } from './picture';
 
-export { ENGINES, EngineError, TITLES, type EngineName } from './engines/engine';
+export { ENGINES, EngineError, TITLES, messageOf, type EngineName } from './engines/engine';
 export { ContractError, type Manifest } from './contract';
 export { FileError } from './files';
-export { PictureError, type Answer, type Box, type Face, type Source };
+export { Picture, PictureError, type Answer, type Box, type Face, type Source };
 
 export interface FaceAnswer {
   /** The contract's square, in pixels of the picture; it may leave it. */
@@ -45,9 +45,9 @@ export interface Times {
 }
 
 export interface Options {
-  /** Folder of the detector, with a slash behind; null to go without. */
+  /** Folder of the detector; null to go without. */
   detector?: string | null;
-  /** Folder of LiteRT.js's programs, with a slash behind. */
+  /** Folder of LiteRT.js's programs. */
   litert?: string;
   /** What to start on; where it cannot, the next in line does. */
   engine?: EngineName;
@@ -64,24 +64,25 @@ const HOME = new URL(/* @vite-ignore */ '../', import.meta.url).href;
 /**
  * Loads a model: the folder's manifest, its TensorFlow.js graph, and the face detector.
  *
- * @param url - Folder with manifest.json, tfjs/ and int8.tflite, with a slash behind.
+ * @param url - Folder with manifest.json, tfjs/ and int8.tflite.
  * @throws FileError | ContractError | EngineError with a message for people.
  */
 export async function load(url: string, options: Options = {}): Promise<FerEdge> {
-  const base = new URL(url, document.baseURI).href;
+  const base = folderOf(url);
   const manifest = readManifest(await fetchJson(`${base}manifest.json`));
-  const read = async (name: string): Promise<ArrayBuffer> => {
-    const bytes = await fetchBytes(base + name);
-    await checkFile(name, bytes, manifest.files[name]);
-    return bytes;
-  };
-  const finder = options.detector === undefined ? `${HOME}detector/` : options.detector;
+  const read = (name: string) => fetchChecked(base, name, manifest.files[name]);
+  const finder = options.detector === null ? null : folderOf(options.detector ?? `${HOME}detector/`);
   const [graph, detector] = await Promise.all([
     readGraph(read, TFJS),
     finder === null ? null : readGraph((name) => fetchBytes(finder + name), 'blazeface.json'),
   ]);
   const fer = new FerEdge(manifest, read, graph, detector, options);
-  await fer.use(options.engine ?? 'tfjs-wasm');
+  try {
+    await fer.use(options.engine ?? 'tfjs-wasm');
+  } catch (error) {
+    fer.dispose();
+    throw error;
+  }
   return fer;
 }
 
@@ -121,30 +122,27 @@ export class FerEdge {
   }
 
   /** Returns the faces in a picture from left to right, without reading them. */
-  detect(source: Source): Promise<Face[]> {
-    return this.alone(async () => {
-      this.picture.draw(source);
-      return this.working(this.detector).detect(this.picture);
-    });
+  detect(source: Source | Picture): Promise<Face[]> {
+    return this.alone(async () => this.working(this.detector).detect(this.drawn(source)));
   }
 
   /** Returns what a face shows; without a box the middle of the picture is taken for one. */
-  classify(source: Source, box?: Box): Promise<Answer> {
+  classify(source: Source | Picture, box?: Box): Promise<Answer> {
     return this.alone(async () => {
-      this.picture.draw(source);
-      return this.answer(box ?? this.picture.middle());
+      const picture = this.drawn(source);
+      return this.answer(picture, box ?? picture.middle());
     });
   }
 
   /** Finds and reads the faces in a picture, from left to right, and says what that took. */
-  readFaces(source: Source): Promise<{ faces: FaceAnswer[]; times: Times }> {
+  readFaces(source: Source | Picture): Promise<{ faces: FaceAnswer[]; times: Times }> {
     return this.alone(async () => {
-      this.picture.draw(source);
+      const picture = this.drawn(source);
       const start = performance.now();
-      const boxes = await this.working(this.detector).detect(this.picture);
+      const boxes = await this.working(this.detector).detect(picture);
       const found = performance.now();
       const faces: FaceAnswer[] = [];
-      for (const box of boxes) faces.push({ box, answer: await this.answer(box) });
+      for (const box of boxes) faces.push({ box, answer: await this.answer(picture, box) });
       const classifyMs = (performance.now() - found) / Math.max(1, boxes.length);
       return { faces, times: { detectMs: found - start, classifyMs } };
     });
@@ -171,9 +169,16 @@ export class FerEdge {
     return done;
   }
 
-  private async answer(box: Box): Promise<Answer> {
+  /** Returns a source's pixels; one that is read often is drawn once, by who has it. */
+  private drawn(source: Source | Picture): Picture {
+    if (source instanceof Picture) return source;
+    this.picture.draw(source);
+    return this.picture;
+  }
+
+  private async answer(picture: Picture, box: Box): Promise<Answer> {
     const { emotions, threshold } = this.manifest;
-    const face = this.picture.face(box);
+    const face = picture.face(box);
     return answerOf(await this.working(this.classifier).classify(face), emotions, threshold);
   }
 
@@ -229,7 +234,7 @@ export class FerEdge {
 
   private async openInt8(): Promise<Classifier> {
     this.int8 ??= new Uint8Array(await this.read(INT8));
-    return openLiteRt(this.int8.slice(), this.options.litert ?? `${HOME}litert/`);
+    return openLiteRt(this.int8.slice(), folderOf(this.options.litert ?? `${HOME}litert/`));
   }
 
   /** A GPU is gone: goes on without it, with the same engine where that ran elsewhere. */
@@ -248,11 +253,6 @@ export class FerEdge {
     this.detector?.dispose();
     this.classifier = this.detector = null;
   }
-}
-
-/** Returns what an error says to people. */
-export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
 
 function backendOf(engine: EngineName): Backend | null {

@@ -17,17 +17,26 @@ export const MAX_PIXELS = 16e6;
 /** A picture cannot be read; the message is for people. */
 export class PictureError extends Error {}
 
+/** A picture as the detector looks at it, and how far it shrank from its source. */
+interface ForDetector {
+  rgb: Uint8Array;
+  width: number;
+  height: number;
+  scale: number;
+}
+
 /** Holds the last frame that it was given; keep one, it reuses its canvas. */
 export class Picture {
   private readonly canvas = drawingCanvas();
   private pixels: ImageData | null = null;
+  private small: ForDetector | null = null;
 
   /** Pixels of this picture that one of the source's is wide: 1, or less for a huge source. */
   shrink = 1;
 
   /** Takes a frame. */
   draw(source: Source): void {
-    const [width, height] = sizeOf(source);
+    const [width, height] = sizeOf(checkSource(source));
     if (!(width > 0 && height > 0)) {
       throw new PictureError('The picture has no pixels: it is empty, broken or not loaded yet.');
     }
@@ -38,10 +47,12 @@ export class Picture {
     this.canvas.globalCompositeOperation = 'copy'; // nothing of the last frame shows through
     this.canvas.drawImage(source, 0, 0, w, h);
     this.pixels = this.canvas.getImageData(0, 0, w, h);
+    this.small = null;
   }
 
   /** Returns the face in a box (in pixels of the source), uint8 (48, 48). */
   face(box: Box): Uint8Array {
+    checkBox(box);
     const k = this.shrink;
     const own = { x: box.x * k, y: box.y * k, width: box.width * k, height: box.height * k };
     return cropFace(this.whole(), own);
@@ -56,8 +67,12 @@ export class Picture {
     return { x: x / k, y: y / k, width: side / k, height: side / k };
   }
 
-  /** Returns the whole at up to 256 x 256, RGB, and how far it shrank from the source. */
-  forDetector(): { rgb: Uint8Array; width: number; height: number; scale: number } {
+  /** Returns the whole at up to 256 x 256, RGB; made once a frame, for it is work in a large one. */
+  forDetector(): ForDetector {
+    return (this.small ??= this.shrunk());
+  }
+
+  private shrunk(): ForDetector {
     const { data, width, height } = this.whole();
     const scale = INPUT / Math.max(width, height);
     const [w, h] = [width, height].map((side) => Math.max(1, roundHalfToEven(side * scale)));
@@ -68,6 +83,21 @@ export class Picture {
   private whole(): ImageData {
     return this.pixels ?? this.canvas.getImageData(0, 0, 1, 1);
   }
+}
+
+function checkSource(source: Source): Source {
+  if (typeof source === 'object' && source !== null && sizeOf(source).every(Number.isFinite)) {
+    return source;
+  }
+  throw new PictureError(`Expected an image, video, canvas or bitmap, found ${String(source)}.`);
+}
+
+function checkBox({ x, y, width, height }: Box): void {
+  if ([x, y, width, height].every(Number.isFinite) && width > 0 && height > 0) return;
+  throw new PictureError(
+    'Expected a box of finite x and y with a width and height over 0 pixels, ' +
+      `found ${[x, y, width, height].join(', ')}.`,
+  );
 }
 
 function sizeOf(source: Source): [number, number] {

@@ -74,3 +74,20 @@ test('what boxes share', () => {
   expect(overlap(a, { x: 2, y: 0, width: 2, height: 2 })).toBe(0);
   expect(overlap({ ...a, width: 0 }, { ...a, width: 0 })).toBe(0);
 });
+
+test('boxes that share more than 0.3 are one face, those that share less are two', () => {
+  const at = (dx: number) =>
+    answers([
+      { anchor: 0, logit: 4, box: [50, 50, 40, 40] },
+      { anchor: 1, logit: 3, box: [50 + dx, 50, 40, 40] },
+    ]);
+  expect(facesOf(...at(20), 1)).toHaveLength(1); // 1/3
+  expect(facesOf(...at(23), 1)).toHaveLength(2); // 17/63
+});
+
+test('of a crowd there are 32 faces, the surest', () => {
+  const crowd = Array.from({ length: 40 }, (_, i) => ({ anchor: 22 * i, logit: 2 + i / 10, box: [0, 0, 4, 4] }));
+  const faces = facesOf(...answers(crowd), 1);
+  expect(faces).toHaveLength(32);
+  expect(Math.min(...faces.map(({ score }) => score))).toBeCloseTo(1 / (1 + Math.exp(-2.8)), 6);
+});

@@ -48,6 +48,10 @@ test.each(golden.crops)('$name', ({ box, face }) => {
   expect(apart.reduce((sum, value) => sum + value, 0) / apart.length).toBeLessThan(side < 48 ? 0.5 : 0.01);
 });
 
+test('no square is larger than the contract allows', () => {
+  expect(squareOf({ x: 0, y: 0, width: 1e5, height: 5 }, 100, 100).side).toBe(8192);
+});
+
 test('a picture without pixels is refused', () => {
   const empty = { data: new Uint8ClampedArray(0), width: 0, height: 0 };
   expect(() => cropFace(empty, { x: 0, y: 0, width: 9, height: 9 })).toThrow('no pixels');

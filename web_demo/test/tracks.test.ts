@@ -59,3 +59,24 @@ test('another source starts with new numbers', () => {
   tracks.clear();
   expect(tracks.update([face(0)], 10)[0]!.id).not.toBe(first!.id);
 });
+
+test('of two faces near two tracks each gets the one that it fits best', () => {
+  const tracks = new Tracks();
+  const [left, right] = tracks.update([face(0), face(50)], 0);
+  const again = tracks.update([face(-5), face(40)], 30); // 40 shares 0.43 with the left one too
+  expect(again.map(({ id }) => id)).toEqual([left!.id, right!.id]);
+});
+
+test('a face that moved is not where it was as well', () => {
+  const tracks = new Tracks();
+  tracks.update([face(0)], 0);
+  tracks.update([face(40)], 40);
+  const ids = tracks.update([face(0), face(60)], 60).map(({ id }) => id);
+  expect(new Set(ids).size).toBe(2);
+});
+
+test('a box is halfway after 40 ms', () => {
+  const tracks = new Tracks();
+  tracks.update([face(0)], 0);
+  expect(tracks.update([face(20)], 40)[0]!.box.x).toBeCloseTo(10, 9);
+});

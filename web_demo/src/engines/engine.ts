@@ -20,6 +20,11 @@ export interface Classifier {
 /** An engine cannot start or run a model; the message is for people. */
 export class EngineError extends Error {}
 
+/** Returns what an error says to people. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
 /** Waits for what may never settle: TF.js on WASM does not where WASM is blocked. */
 export async function within<T>(ms: number, what: string, promise: Promise<T>): Promise<T> {
   let timer: ReturnType<typeof setTimeout> | undefined;

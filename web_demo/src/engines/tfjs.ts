@@ -5,6 +5,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { loadGraphModel, type GraphModel } from '@tensorflow/tfjs-converter';
 
 import { SIDE } from '../contract';
+import { whatIsMissing } from '../files';
 import { EngineError, within, type Classifier } from './engine';
 
 export type Backend = 'wasm' | 'webgl' | 'webgpu' | 'cpu';
@@ -21,23 +22,29 @@ const watched = new WeakSet<object>();
 const lost = new Set<Backend>();
 const waiting = new Set<(reason: EngineError) => void>();
 const listeners = new Set<(backend: Backend) => void>();
-let running: Backend | null = null;
 
 /** Makes a backend the one that graphs run on. */
 export async function startBackend(backend: Backend): Promise<void> {
   if (backend === 'wasm') checkWasm();
   if (lost.has(backend)) throw lossOf(backend);
   await STARTS[backend]();
-  const start = tf.setBackend(backend);
   try {
+    const start = tf.setBackend(backend);
     if (!(await within(START_MS, `TensorFlow.js on ${backend}`, start))) throw failure(backend);
   } catch (error) {
-    // One that starts after all must not take over from what runs then.
-    void start.then(() => running && tf.setBackend(running)).catch(() => undefined);
+    forgetStart(backend);
+    if (backend === 'wasm') await checkWasmFiles();
     throw error;
   }
-  running = backend;
   watch(backend);
+}
+
+/** While a start is pending no other backend works, and one that ends after all would take over. */
+function forgetStart(backend: Backend): void {
+  const factory = tf.findBackendFactory(backend);
+  if (!factory) return;
+  tf.removeBackend(backend);
+  tf.registerBackend(backend, factory); // so that it can be tried again
 }
 
 /** Calls back when a GPU is taken away: its driver restarted, or the phone needed it. */
@@ -175,13 +182,26 @@ function checkWasm(): void {
   }
 }
 
+let wasmFiles: string[] = []; // known from the first start on
+let wasmFailed = false;
+
+/** TF.js does not say that a program is missing, and never settles where it is the second time. */
+async function checkWasmFiles(): Promise<void> {
+  wasmFailed = true;
+  const missing = await whatIsMissing(wasmFiles);
+  if (missing !== null) throw new EngineError(missing);
+}
+
 async function registerWasm(): Promise<void> {
+  if (wasmFailed) await checkWasmFiles();
+  if (wasmFiles.length > 0) return; // TF.js takes no paths again after a start that failed
   const { setWasmPaths } = await import('@tensorflow/tfjs-backend-wasm');
   const plain = await import('@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm.wasm?url');
   const simd = await import('@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm-simd.wasm?url');
   const threaded = await import(
     '@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm-threaded-simd.wasm?url'
   );
+  wasmFiles = [simd.default, threaded.default, plain.default].map((file) => new URL(file, import.meta.url).href);
   setWasmPaths({
     'tfjs-backend-wasm.wasm': plain.default,
     'tfjs-backend-wasm-simd.wasm': simd.default,

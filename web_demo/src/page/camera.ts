@@ -36,6 +36,11 @@ export function onCameraLost(stream: MediaStream, lost: () => void): void {
   for (const track of stream.getVideoTracks()) track.addEventListener('ended', lost, { once: true });
 }
 
+/** Returns what tells a camera from others. */
+export function idOf(stream: MediaStream): string {
+  return stream.getVideoTracks()[0]?.getSettings().deviceId ?? '';
+}
+
 /** Whether a camera looks away from who holds the device; then it is shown as it is. */
 export function looksAway(stream: MediaStream): boolean {
   return stream.getVideoTracks()[0]?.getSettings().facingMode === 'environment';
@@ -45,7 +50,7 @@ export function looksAway(stream: MediaStream): boolean {
 export async function nextCamera(stream: MediaStream): Promise<string | null> {
   const devices = await navigator.mediaDevices.enumerateDevices().catch(() => []);
   const ids = devices.filter(({ kind }) => kind === 'videoinput').map(({ deviceId }) => deviceId);
-  const at = ids.indexOf(stream.getVideoTracks()[0]?.getSettings().deviceId ?? '');
+  const at = ids.indexOf(idOf(stream));
   return ids.length > 1 ? ids[(at + 1) % ids.length]! : null;
 }
 

@@ -1,6 +1,6 @@
 // What engine this device uses: what people chose, else what measured fastest here.
 
-import { ENGINES, type EngineName } from '../fer-edge';
+import { ENGINES, type EngineName } from '../engines/engine';
 
 const KEY = 'fer-edge.engine';
 

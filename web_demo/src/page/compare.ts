@@ -2,8 +2,8 @@
 
 import { topK } from '../answers';
 import type { Box } from '../crop';
-import { EngineError, TITLES, type EngineName, type FerEdge, type Source } from '../fer-edge';
-import { Picture } from '../picture';
+import { EngineError, TITLES, type EngineName } from '../engines/engine';
+import { Picture, type FerEdge, type Source } from '../fer-edge';
 import { timeClassification } from './measure';
 
 /** Returns a table: its head, a row an engine, and how far they are apart. */

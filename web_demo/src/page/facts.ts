@@ -2,7 +2,9 @@
 
 import { quantile, type Recent } from '../answers';
 import { TITLES, type FerEdge } from '../fer-edge';
-import type { Shown } from './view';
+import type { Shown } from './boxes';
+
+const GLUE = '\u00a0'; // what it stands in breaks nowhere
 
 export interface Timing {
   /** Milliseconds of each detection. */
@@ -22,7 +24,7 @@ export function factsOf(fer: FerEdge, timing: Timing, isLive: boolean): [string,
     ['Runs on', TITLES[fer.engine]],
     ['Detection', percentiles(timing.detect)],
     ['Classification', percentiles(timing.classify)],
-    ['Frames', isLive && rate !== null ? `${rate.toFixed(1)} a second` : '–'],
+    ['Frames', isLive && rate !== null ? `${rate.toFixed(1)}${GLUE}a${GLUE}second` : '–'],
   ];
 }
 
@@ -75,7 +77,8 @@ function summary(times: Recent): object {
 function percentiles({ values }: Recent): string {
   if (values.length === 0) return '–';
   const [half, most] = [quantile(values, 0.5), quantile(values, 0.9)];
-  return `p50 ${half.toFixed(1)} ms · p90 ${most.toFixed(1)} ms (n = ${values.length})`;
+  const text = `p50 ${half.toFixed(1)} ms|·|p90 ${most.toFixed(1)} ms|(n = ${values.length})`;
+  return text.replaceAll(' ', GLUE).replaceAll('|', ' ');
 }
 
 function framesPerSecond({ frames }: Timing): number | null {

@@ -1,88 +1,70 @@
 // The page: load the model, read the drawn sample, then whatever people point it at.
 
-import { ENGINES, TITLES, load, messageOf, type EngineName, type FerEdge } from '../fer-edge';
-import { keepChoice } from './choice';
-import { Demo, attempt, showFallback } from './demo';
+import { ENGINES, TITLES, load, messageOf, type EngineName } from '../fer-edge';
+import { Demo } from './demo';
+import { acceptFiles } from './files';
 import { offerOffline } from './offline';
 import { decode } from './stills';
+import { attempt, tell, tellFallback, type About } from './troubles';
 import * as view from './view';
+import { scoreOf } from './words';
 
-const READY = document.documentElement.dataset;
+const STATE = document.documentElement.dataset;
+let demo: Demo | undefined;
 
-async function main(): Promise<void> {
-  for (const name of ENGINES) engine.add(new Option(TITLES[name], name));
-  const fer = await load('./model/', { onFallback: (...what) => tellFallback(...what) });
-  const demo = new Demo(fer);
-  view.buildBars(fer.manifest.emotions);
-  view.element('score').textContent = scoreOf(fer);
+/** Loads the model and starts; where that fails it is said, and can be tried again. */
+async function start(): Promise<void> {
+  view.showStart('loading');
+  delete STATE['ready'];
+  try {
+    demo = await makeDemo();
+  } catch (error) {
+    view.showStart('failed');
+    tell('source', messageOf(error));
+    STATE['ready'] = 'failed';
+    return;
+  }
+  view.showStart('ready');
   connect(demo);
-  view.showHint('');
-  await demo.open(sample).catch((error: unknown) => view.showTrouble(messageOf(error)));
-  await demo.settle();
-  demo.showEngine();
-  tellFallback = demo.tellFallback.bind(demo);
-  READY['ready'] = 'true';
+  await demo.open(sample).catch((error: unknown) => tell('source', messageOf(error)));
+  await demo.settle().catch((error: unknown) => tell('engine', messageOf(error)));
+  STATE['ready'] = 'true';
   await offerOffline();
 }
 
-const engine = view.element<HTMLSelectElement>('engine');
-const file = view.element<HTMLInputElement>('file');
+async function makeDemo(): Promise<Demo> {
+  const onFallback: typeof tellFallback = (...what) =>
+    demo ? demo.engines.fellBack(...what) : tellFallback(...what);
+  const fer = await load('./model/', { onFallback });
+  view.buildBars(fer.manifest.emotions);
+  view.element('score').textContent = scoreOf(fer.manifest);
+  return new Demo(fer);
+}
 
-// While engines are measured, one that does not run is no trouble; at the start it is.
-let tellFallback = (from: EngineName, to: EngineName, why: string): void => {
-  if (from === 'tfjs-wasm') showFallback(from, to, why);
-};
-
-/** Connects buttons, files, the clipboard and the tab to the demo. */
+/** Connects buttons, the clipboard and the tab to the demo. */
 function connect(demo: Demo): void {
-  on('camera', 'click', () => demo.startCamera());
-  on('pause', 'click', () => demo.stopCamera());
-  on('switch', 'click', () => demo.switchCamera());
-  on('mirror', 'click', () => demo.toggleMirror());
-  on('open', 'click', () => file.click());
-  on('sample', 'click', () => demo.open(sample));
-  on('compare', 'click', () => demo.compare());
-  on('copy', 'click', () => demo.copy());
-  on('engine', 'change', () => {
-    const chosen = engine.value as EngineName;
-    keepChoice(chosen);
-    return demo.use(chosen);
-  });
-  on('video', 'resize', () => demo.reshape());
-  acceptFiles((chosen) => attempt(() => demo.open(() => decode(chosen))));
-  followVisibility(demo);
-  view.enable('camera', 'open', 'sample', 'engine', 'compare', 'copy');
-}
-
-function on(id: string, event: string, work: () => Promise<void> | void): void {
-  view.element(id).addEventListener(event, () => attempt(work));
-}
-
-/** Takes files that are chosen, dropped or pasted. */
-function acceptFiles(take: (file: File) => void): void {
-  const takeFirst = (files?: FileList | null): void => {
-    const [first] = files ?? [];
-    if (first) take(first);
-  };
-  file.addEventListener('change', () => {
-    takeFirst(file.files);
-    file.value = '';
-  });
-  document.addEventListener('dragover', (event) => event.preventDefault());
-  document.addEventListener('drop', (event) => {
-    event.preventDefault();
-    takeFirst(event.dataTransfer?.files);
-  });
-  document.addEventListener('paste', (event) => takeFirst(event.clipboardData?.files));
-}
-
-/** Turns the camera off while the tab is hidden, and on again after. */
-function followVisibility(demo: Demo): void {
-  let wasOn = false;
+  const engine = view.element<HTMLSelectElement>('engine');
+  on('camera', 'click', 'source', () => demo.startCamera());
+  on('pause', 'click', 'page', () => demo.stopCamera());
+  on('switch', 'click', 'source', () => demo.switchCamera());
+  on('mirror', 'click', 'page', () => demo.toggleMirror());
+  on('sample', 'click', 'source', () => demo.open(sample));
+  on('compare', 'click', 'compare', () => demo.compare());
+  on('copy', 'click', 'copy', () => demo.copy());
+  on('engine', 'change', 'engine', () => demo.engines.choose(engine.value as EngineName));
+  view.video.addEventListener('resize', () => demo.reshape());
   document.addEventListener('visibilitychange', () => {
-    if (document.hidden) wasOn = demo.hide();
-    else if (wasOn) attempt(() => demo.startCamera());
+    if (document.hidden) demo.hide();
+    else if (demo.comesBack) attempt('source', () => demo.startCamera());
   });
+}
+
+function on(id: string, event: string, about: About, work: () => Promise<void> | void): void {
+  view.element(id).addEventListener(event, () => attempt(about, work));
+}
+
+function take(file: File): void {
+  if (demo) attempt('source', () => demo?.open(() => decode(file)));
 }
 
 let sampleFile: Blob | undefined;
@@ -97,19 +79,11 @@ async function sample(): Promise<ImageBitmap> {
   return decode(sampleFile);
 }
 
-/** Says what the model is worth, and on what that was measured. */
-function scoreOf(fer: FerEdge): string {
-  const { name, top1 } = fer.manifest;
-  if (!top1) return `The model ${name} comes without a measured accuracy.`;
-  const [value, low, high] = [top1.value, top1.low, top1.high].map((share) => view.percent(share, 1));
-  return (
-    `${name}, int8: top-1 ${value} (95% interval ${low}–${high}) on the ${top1.split} split ` +
-    `it was measured on, n = ${top1.n}.`
-  );
-}
-
-main().catch((error: unknown) => {
-  view.showHint('');
-  view.showTrouble(messageOf(error));
-  READY['ready'] = 'failed';
+for (const name of ENGINES) view.element<HTMLSelectElement>('engine').add(new Option(TITLES[name], name));
+view.element('open').addEventListener('click', () => view.element('file').click());
+acceptFiles(take, () => tell('source', 'That was no file. Save the picture first, then drop or open it.'));
+on('again', 'click', 'source', () => {
+  if (STATE['ready'] === 'failed') return start();
 });
+attempt('source', start);
+STATE['alive'] = 'true'; // for public/watch.js: what fails from here on is said above

@@ -1,11 +1,12 @@
 // Which engine is fastest here: measured on this device, on the picture that is shown.
 
 import { quantile } from '../answers';
-import type { FerEdge } from '../fer-edge';
-import { messageOf, type EngineName, type Source } from '../fer-edge';
+import { messageOf, type EngineName, type FerEdge, type Picture } from '../fer-edge';
+import { inRounds } from './rounds';
 
 const ROUNDS = 6;
 const WARM_UP = 2;
+const ENGINE_MS = 2_000; // an engine is measured no longer
 const BETTER = 0.85; // another engine must be at least this much faster than the first
 const BLOCK_MS = 30; // clocks are coarse: calls are timed in blocks of so long
 
@@ -23,35 +24,50 @@ export async function candidates(): Promise<EngineName[]> {
   return found;
 }
 
-/** Goes through engines and stays on the fastest; returns what each took. */
+/**
+ * Goes through engines and stays on the fastest; returns what each took.
+ *
+ * @param isWanted - Once it says no, the engine is somebody else's to choose.
+ */
 export async function pickFastest(
-  fer: FerEdge,
+  fer: Reader,
   engines: readonly EngineName[],
-  source: Source,
+  picture: Picture,
+  isWanted: () => boolean,
 ): Promise<Measured[]> {
   const measured: Measured[] = [];
   let best: Measured | undefined;
   for (const engine of engines) {
-    const ms = await timeOf(fer, engine, source);
+    const ms = isWanted() ? await timeOf(fer, engine, picture, isWanted) : null;
     if (ms === null) continue;
     measured.push({ engine, ms });
     if (!best || ms < best.ms * BETTER) best = { engine, ms };
   }
-  if (best && best.engine !== fer.engine) await fer.use(best.engine);
+  if (best && best.engine !== fer.engine && isWanted()) await fer.use(best.engine);
   return measured;
 }
 
+/** What is used of the library. */
+export type Reader = Pick<FerEdge, 'engine' | 'use' | 'readFaces'>;
+
 /** Returns the median of reading a picture's faces, or null where the engine does not run. */
-async function timeOf(fer: FerEdge, engine: EngineName, source: Source): Promise<number | null> {
+async function timeOf(
+  fer: Reader,
+  engine: EngineName,
+  picture: Picture,
+  isWanted: () => boolean,
+): Promise<number | null> {
   try {
     await fer.use(engine);
-    if (fer.engine !== engine) return null;
-    const times = [];
-    for (let round = 0; round < WARM_UP + ROUNDS; round++) {
-      const { times: took } = await fer.readFaces(source);
-      if (round >= WARM_UP) times.push(took.detectMs + took.classifyMs);
-    }
-    return quantile(times, 0.5);
+    const times: number[] = [];
+    await inRounds(WARM_UP + ROUNDS, ENGINE_MS, async () => {
+      if (!isWanted() || fer.engine !== engine) return false;
+      const { times: took } = await fer.readFaces(picture);
+      times.push(took.detectMs + took.classifyMs);
+      return true;
+    });
+    const warm = times.length > WARM_UP ? times.slice(WARM_UP) : times.slice(-1); // of a slow one
+    return warm.length > 0 && isWanted() && fer.engine === engine ? quantile(warm, 0.5) : null;
   } catch (error) {
     console.info(`${engine} is not used: ${messageOf(error)}`);
     return null;

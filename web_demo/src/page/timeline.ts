@@ -26,6 +26,15 @@ export class Timeline {
     this.moments = [];
   }
 
+  /** Returns the mean of each probability over what is kept. */
+  means(): number[] {
+    const n = this.moments.length;
+    const sums = this.moments[0]?.probabilities.map((_, emotion) =>
+      this.moments.reduce((sum, { probabilities }) => sum + probabilities[emotion]!, 0),
+    );
+    return sums?.map((sum) => sum / n) ?? [];
+  }
+
   draw(nowMs: number): void {
     const { canvas, moments } = this;
     const context = canvas.getContext('2d');
@@ -33,16 +42,18 @@ export class Timeline {
     const [width, height] = fit(canvas);
     context.clearRect(0, 0, width, height);
     const colours = this.colours();
-    const x = (ms: number) => width * (1 - (nowMs - ms) / SPAN_MS);
+    // Whole pixels: columns that share one would be striped where both are half of it.
+    const x = (ms: number) => Math.round(width * (1 - (nowMs - ms) / SPAN_MS));
     moments.forEach((moment, i) => {
       const next = moments[i + 1]?.ms ?? nowMs;
       const end = Math.min(next, moment.ms + GAP_MS);
-      let y = height;
+      let sum = 0;
       moment.probabilities.forEach((probability, emotion) => {
         context.fillStyle = colours[emotion % colours.length]!;
-        const h = probability * height;
-        context.fillRect(x(moment.ms), y - h, x(end) - x(moment.ms) + 0.5, h);
-        y -= h;
+        const bottom = Math.round(height * (1 - sum));
+        sum += probability;
+        const top = Math.round(height * (1 - sum));
+        context.fillRect(x(moment.ms), top, x(end) - x(moment.ms), bottom - top);
       });
     });
   }

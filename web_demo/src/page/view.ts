@@ -1,41 +1,46 @@
 // The only module that touches the page. Text goes in as text, never as HTML.
 
 import type { Answer } from '../answers';
-import type { Box } from '../crop';
+import { colour, colours, element } from './elements';
 import { Timeline } from './timeline';
+import { headline, noteOf, percent } from './words';
 
-export interface Shown {
-  id: number;
-  box: Box;
-  answer: Answer;
-}
-
-const COLOURS = 8; // --emotion-0 ... in the style sheet
-
-/** Returns the element with an id, which index.html has. */
-export function element<T extends HTMLElement = HTMLElement>(id: string): T {
-  const found = document.getElementById(id);
-  if (!found) throw new Error(`The page has no element #${id}.`);
-  return found as T;
-}
+export { showFaces, type Shown } from './boxes';
+export { element } from './elements';
 
 export const video = element<HTMLVideoElement>('video');
 export const still = element<HTMLCanvasElement>('still');
 const frame = element('frame');
-const boxes = element('boxes');
 const bars = element('bars');
 
-export const timeline = new Timeline(element<HTMLCanvasElement>('timeline'), () => {
-  const style = getComputedStyle(document.documentElement);
-  return Array.from({ length: COLOURS }, (_, i) => style.getPropertyValue(colour(i)).trim());
-});
+export const timeline = new Timeline(element<HTMLCanvasElement>('timeline'), colours);
 
-/** Shows the camera's video and the last half minute, or the still picture. */
+/** How far the page is: what needs a model cannot be used without. */
+export function showStart(state: 'loading' | 'failed' | 'ready'): void {
+  const [again, camera] = [element('again'), element('camera')];
+  const hadFocus = document.activeElement === again;
+  const failed = state === 'failed';
+  showBusy(!failed);
+  showHint({ loading: 'Loading the model…', failed: 'Without a model nothing is read here.', ready: '' }[state]);
+  element('top').textContent = failed ? 'No model' : '–';
+  if (state !== 'loading') again.hidden = !failed; // it keeps the focus while it is tried again
+  element('drop').hidden = camera.hidden = !again.hidden;
+  for (const id of NEED_MODEL) element<HTMLButtonElement>(id).disabled = state !== 'ready';
+  if (hadFocus && again.hidden) camera.focus();
+}
+
+const NEED_MODEL = ['camera', 'open', 'sample', 'engine', 'compare', 'copy'];
+
+/** Shows the camera's video or the still picture. */
 export function showSource(which: 'video' | 'still', mirrored: boolean): void {
   video.hidden = which !== 'video';
   still.hidden = which !== 'still';
-  element('past').hidden = which !== 'video';
   frame.classList.toggle('mirrored', mirrored);
+}
+
+/** Shows the last half minute, or not. */
+export function showPast(shown: boolean): void {
+  element('past').hidden = !shown;
 }
 
 /** Makes the camera's frame the still picture. */
@@ -52,13 +57,12 @@ export function showBusy(busy: boolean): void {
 /** Shows the buttons that make sense; null leaves one as it is. */
 export function showControls(now: { live: boolean; several: boolean | null; mirror: boolean }): void {
   const [start, pause] = [element('camera'), element('pause')];
-  const counterpart = now.live ? pause : start;
-  const hadFocus = [start, pause].includes(document.activeElement as HTMLElement);
+  const focused = document.activeElement as HTMLElement | null;
   start.hidden = now.live;
   pause.hidden = element('mirror').hidden = !now.live;
   if (now.several !== null) element('switch').hidden = !now.several;
   element('mirror').setAttribute('aria-pressed', String(now.mirror));
-  if (hadFocus) counterpart.focus();
+  if (focused?.hidden) (now.live ? pause : start).focus();
 }
 
 /** Draws a still picture and gives the frame its shape. */
@@ -70,70 +74,7 @@ export function drawStill(picture: ImageBitmap): void {
 
 /** Gives the frame the shape of what it shows. */
 export function shapeFrame(width: number, height: number): void {
-  frame.style.aspectRatio = `${width} / ${height}`;
   frame.style.setProperty('--shape', String(width / height));
-}
-
-/** Draws a box and a label round each face, in a picture of a size. */
-export function showFaces(
-  faces: readonly Shown[],
-  [width, height]: [number, number],
-  chosen: number,
-): void {
-  const mirrored = frame.classList.contains('mirrored');
-  const items = faces.map((face, i) => {
-    const item = (boxes.children[i] as HTMLElement | undefined) ?? boxes.appendChild(newBox());
-    place(item, face, { width, height, mirrored });
-    item.classList.toggle('chosen', face.id === chosen && faces.length > 1);
-    return item;
-  });
-  while (boxes.children.length > items.length) boxes.lastElementChild?.remove();
-  separate(items);
-}
-
-/** Puts a label under its box where it would lie on an earlier one. */
-function separate(items: readonly HTMLElement[]): void {
-  const taken: DOMRect[] = [];
-  for (const item of items) {
-    const label = item.firstElementChild!;
-    const place = label.getBoundingClientRect();
-    if (taken.some((other) => touches(place, other))) item.classList.toggle('below');
-    taken.push(label.getBoundingClientRect());
-  }
-}
-
-function touches(a: DOMRect, b: DOMRect): boolean {
-  return a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom;
-}
-
-function newBox(): HTMLElement {
-  const item = document.createElement('div');
-  item.append(document.createElement('span'));
-  return item;
-}
-
-function place(
-  item: HTMLElement,
-  { id, box, answer }: Shown,
-  size: { width: number; height: number; mirrored: boolean },
-): void {
-  const left = size.mirrored ? size.width - box.x - box.width : box.x;
-  item.style.left = percent(left / size.width);
-  item.style.top = percent(box.y / size.height);
-  item.style.width = percent(box.width / size.width);
-  item.style.height = percent(box.height / size.height);
-  item.style.setProperty('--colour', `var(${colour(indexOf(answer))})`);
-  item.dataset['face'] = String(id);
-  item.classList.toggle('unsure', answer.unsure);
-  item.classList.toggle('to-the-left', left + box.width / 2 > size.width / 2);
-  item.classList.toggle('below', box.y < 0.1 * size.height);
-  item.firstElementChild!.textContent = labelOf(answer);
-}
-
-/** Returns an answer as people read it: `happy 93%`, or `unsure, sad 41%`. */
-export function labelOf(answer: Answer): string {
-  const said = `${answer.emotion} ${Math.round(answer.probability * 100)}%`;
-  return answer.unsure ? `unsure, ${said}` : said;
 }
 
 /** Makes a bar for each emotion. */
@@ -165,21 +106,17 @@ export function showReading(answer: Answer | null, nFaces: number): void {
   });
 }
 
-function headline(answer: Answer): string {
-  const said = answer.unsure ? 'unsure' : answer.emotion;
-  return said.charAt(0).toUpperCase() + said.slice(1);
-}
-
-function noteOf(answer: Answer, nFaces: number): string {
-  const sure = percent(answer.probability, 0);
-  const said = answer.unsure ? `perhaps ${answer.emotion}, ${sure}` : sure;
-  return nFaces > 1 ? `${said} · the largest of ${nFaces} faces` : said;
-}
-
 /** Says something to screen readers, once. */
 export function speak(text: string): void {
   const spoken = element('spoken');
   if (spoken.textContent !== text) spoken.textContent = text;
+}
+
+/** Says what the picture and the last half minute show, to who asks for it and sees neither. */
+export function describe(picture: string, past: string): void {
+  const [now, then] = ['The picture that is read', 'The last 30 seconds'];
+  still.ariaLabel = video.ariaLabel = `${now}: ${picture}`;
+  element('timeline').ariaLabel = past ? `${then}: ${past}` : then;
 }
 
 /** Shows a line over the picture, or none. */
@@ -232,20 +169,16 @@ export function showTable(id: string, caption: string, rows: readonly (readonly 
   element(id).hidden = false;
 }
 
-/** Lets people use what needs the model. */
-export function enable(...ids: string[]): void {
-  for (const id of ids) element<HTMLButtonElement>(id).disabled = false;
-}
-
 function indexOf(answer: Answer): number {
   return answer.probabilities.indexOf(Math.max(...answer.probabilities));
 }
 
-function colour(emotion: number): string {
-  return `--emotion-${emotion % COLOURS}`;
+/** Returns the size of the camera's picture. */
+export function videoSize(): [number, number] {
+  return [video.videoWidth, video.videoHeight];
 }
 
-/** Returns a share from 0 to 1 as per cent. */
-export function percent(share: number, digits = 2): string {
-  return `${(share * 100).toFixed(digits)}%`;
+/** Returns the size of the still picture. */
+export function stillSize(): [number, number] {
+  return [still.width, still.height];
 }

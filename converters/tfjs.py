@@ -89,6 +89,8 @@ def convert(saved_model: Path, out: Path, weights: str) -> None:
     # An operator's attributes come in another order each time: the same network, the same bytes.
     topology = out / "model.json"
     content = json.loads(topology.read_text("utf-8"))
+    for node in content["modelTopology"]["node"]:
+        node.get("attr", {}).pop("_input_shapes", None)  # a note of TensorFlow's, left on some processors
     topology.write_text(json.dumps(content, sort_keys=True, separators=(",", ":")), "utf-8")
 
 

@@ -31,7 +31,11 @@ export class Demo {
 
   constructor(private readonly fer: FerEdge) {
     this.reading = new Reading(fer);
-    this.engines = new Engines(fer, () => this.readAgain());
+    this.engines = new Engines(
+      fer,
+      () => this.readAgain(),
+      () => this.reading.showFacts(),
+    );
   }
 
   /** Shows a picture and reads it; of several that are asked for the last counts. */
@@ -88,7 +92,6 @@ export class Demo {
   /** Starts on the engine that this device chose or measures to be the fastest. */
   async settle(): Promise<void> {
     this.engines.show();
-    this.reading.showFacts();
     await this.engines.settle(() => this.drawn());
   }
 

@@ -12,10 +12,12 @@ export class Engines {
 
   /**
    * @param readAgain - Reads what is shown once more, with the engine that answers now.
+   * @param showFacts - Says in the panel what runs now.
    */
   constructor(
     private readonly fer: FerEdge,
     private readonly readAgain: () => Promise<void>,
+    private readonly showFacts: () => void,
   ) {}
 
   /** Goes over to what somebody chose, and keeps it for the next visit if it runs. */
@@ -74,5 +76,6 @@ export class Engines {
   /** Shows which engine answers. */
   show(): void {
     view.element<HTMLSelectElement>('engine').value = this.fer.engine;
+    this.showFacts();
   }
 }

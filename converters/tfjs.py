@@ -90,7 +90,7 @@ def convert(saved_model: Path, out: Path, weights: str) -> None:
     topology = out / "model.json"
     content = json.loads(topology.read_text("utf-8"))
     for node in content["modelTopology"]["node"]:
-        node.get("attr", {}).pop("_input_shapes", None)  # a note of TensorFlow's, left on some processors
+        node.get("attr", {}).pop("_input_shapes", None)  # TensorFlow leaves it on some CPUs
     topology.write_text(json.dumps(content, sort_keys=True, separators=(",", ":")), "utf-8")
 
 

@@ -87,6 +87,11 @@ class Runner:
         code = self.process.wait(PATIENCE_S)
         return code, time.monotonic() - started
 
+    def end_in_time(self) -> None:
+        """Sends SIGTERM, which has to end it well, and soon."""
+        code, seconds = self.end()
+        assert (code, seconds < STOPPED_S) == (0, True), seconds
+
 
 def events_of(documents: Sequence[Document]) -> list[str]:
     return [d["event"] for d in documents if d["type"] == "status"]
@@ -195,8 +200,7 @@ def test_sigterm_ends_it_in_every_state(script: str, state: str, tmp_path: Path)
             runner.wait_for_frames(3)
         else:
             runner.wait_for(lambda _: server.connections > 0, "a connection")
-        code, seconds = runner.end()
-        assert (code, seconds < STOPPED_S) == (0, True), seconds
+        runner.end_in_time()
         assert runner.events()[-1] == "stopping"
 
 
@@ -211,8 +215,7 @@ def test_a_camera_that_hangs_in_close_is_left_and_opened_again(tmp_path: Path) -
         runner.wait_for_event("back")
         runner.wait_for_frames(25)
         assert runner.events() == ["started", "lost", "reopening", "back"]
-        code, seconds = runner.end()
-        assert (code, seconds < STOPPED_S) == (0, True), seconds
+        runner.end_in_time()
 
 
 @pytest.mark.parametrize(
@@ -228,8 +231,7 @@ def test_sigterm_ends_it_in_a_driver_that_hangs(scripts: str, state: str, tmp_pa
     environment = {"CAMERA_SCRIPTS": scripts, "PYTHONPATH": SCRIPTED}
     with command(tmp_path, "--source", "picamera2", environment=environment) as runner:
         runner.wait_for_event(state)
-        code, seconds = runner.end()
-        assert (code, seconds < STOPPED_S) == (0, True), seconds
+        runner.end_in_time()
         assert runner.events()[-1] == "stopping"
 
 
@@ -249,8 +251,7 @@ def test_a_clock_that_is_set_changes_timestamps_and_nothing_else(tmp_path: Path)
         for clock in ("0", "3600", "0"):
             offset.write_text(clock)
             runner.wait_for_frames(len(frames_of(runner.documents)) + 30)
-        code, seconds = runner.end()
-        assert (code, seconds < STOPPED_S) == (0, True), seconds
+        runner.end_in_time()
     frames = frames_of(runner.read())
     jumps_s = [at(b) - at(a) for a, b in itertools.pairwise(frames)]
     assert 3500 < max(jumps_s) < 3700
@@ -279,8 +280,7 @@ def test_a_broker_that_is_killed_and_comes_back_gets_what_it_missed(tmp_path: Pa
             assert "nothing was lost" in back["message"]
             broker.stop()
             runner.wait_for(lambda found: events_of(found).count("output-failed") == 2, "failure")
-            code, seconds = runner.end()  # while it is away
-            assert (code, seconds < STOPPED_S) == (0, True), seconds
+            runner.end_in_time()  # while it is away
     finally:
         broker.stop()
 

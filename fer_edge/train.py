@@ -7,6 +7,7 @@ why a resumed training ends where an uninterrupted one does.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import math
 import time
@@ -165,17 +166,18 @@ class _Trainer:
         """Trains one epoch, validates the averaged weights, and keeps them if they are better."""
         started, number = time.monotonic(), len(self.history) + 1
         loss = 0.0  # the running mean of the batches' losses
-        for step, (images, targets, weights) in enumerate(self._batches(number), start=1):
-            batch_loss = float(np.ravel(self.model.train_on_batch(images, targets, weights))[0])
-            loss += (batch_loss - loss) / step
-            if not math.isfinite(loss):
-                raise ConfigError(
-                    f"The loss is {loss} at step {step} of epoch {number}: the training has blown "
-                    f"up. Lower learning_rate, which is {self.recipe.learning_rate}."
-                )
-            if step % AVERAGE_EVERY == 0 or step == self.n_steps:
-                self._average()
-            stepped(number, step, self.n_steps, loss)
+        with self._batches(number) as batches:
+            for step, (images, targets, weights) in enumerate(batches, start=1):
+                batch_loss = float(np.ravel(self.model.train_on_batch(images, targets, weights))[0])
+                loss += (batch_loss - loss) / step
+                if not math.isfinite(loss):
+                    raise ConfigError(
+                        f"The loss is {loss} at step {step} of epoch {number}: the training has "
+                        f"blown up. Lower learning_rate, which is {self.recipe.learning_rate}."
+                    )
+                if step % AVERAGE_EVERY == 0 or step == self.n_steps:
+                    self._average()
+                stepped(number, step, self.n_steps, loss)
         learning_rate = float(_array(self.optimizer.learning_rate))
         scores = _validate(self._averaged_logits(), self.validation.labels, self.n_classes)
         row = Epoch(number, learning_rate, loss, *scores, time.monotonic() - started)
@@ -207,8 +209,8 @@ class _Trainer:
         self.history = [Epoch(int(row[0]), *map(float, row[1:])) for row in state.history]
         self.best = state.best
 
-    def _batches(self, epoch: int) -> Iterator[Batch]:
-        """Yields an epoch's batches, augmented on another thread; the last partial one is left."""
+    def _batches(self, epoch: int) -> contextlib.AbstractContextManager[Iterator[Batch]]:
+        """Gives an epoch's batches, augmented on another thread; the last partial one is left."""
         side = self.recipe.low_side if epoch <= self.recipe.low_epochs else 0
         order = np.random.default_rng([self.recipe.seed, epoch]).permutation(len(self.train_split))
         rows = order[: self.n_steps * self.batch_size].reshape(self.n_steps, self.batch_size)

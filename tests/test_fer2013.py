@@ -2,6 +2,7 @@
 
 import gzip
 import lzma
+import threading
 import zlib
 from pathlib import Path
 
@@ -159,6 +160,14 @@ def test_arbitrary_bytes_are_an_error_of_ours(
     path.write_bytes(content)
     with pytest.raises(DataError):
         read(path)
+
+
+def test_a_faulty_file_leaves_no_thread_even_while_its_error_is_looked_at(tmp_path: Path) -> None:
+    before = threading.active_count()
+    with pytest.raises(DataError, match="no column emotion") as caught:
+        read(write(tmp_path / "f.csv", "(#"))
+    assert caught.value.__traceback__ is not None  # holds what read() held
+    assert threading.active_count() == before
 
 
 def test_sources_name_what_they_read(tmp_path: Path) -> None:

@@ -294,7 +294,10 @@ def test_the_weight_of_the_second_head_is_the_recipe_s() -> None:
 
 def test_the_first_epochs_are_small(drawn: Dataset) -> None:
     trainer = _Trainer(drawn, NANO.replace(low_epochs=1, low_side=32))
-    shapes = [next(iter(trainer._batches(epoch)))[0].shape[1:] for epoch in (1, 2)]
+    shapes = []
+    for epoch in (1, 2):
+        with trainer._batches(epoch) as batches:
+            shapes.append(next(batches)[0].shape[1:])
     assert shapes == [(32, 32, 1), (48, 48, 1)]
 
 

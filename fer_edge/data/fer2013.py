@@ -63,8 +63,8 @@ def read_fer2013(open_file: OpenFile, name: str) -> Rows:
         DataError: The file is damaged, too large, or a row breaks the format (named by line).
     """
     try:
-        with open_file() as file:
-            lines = _lines(name, _chunks(file))
+        with open_file() as file, _chunks_ahead(file) as chunks:
+            lines = _lines(name, chunks)
             columns = _columns(name, next(lines, (1, b""))[1])
             blocks = list(_parsed_blocks(name, lines, columns))
     except (OSError, EOFError, lzma.LZMAError, zlib.error) as exc:
@@ -79,6 +79,14 @@ def read_fer2013(open_file: OpenFile, name: str) -> Rows:
         labels=np.concatenate([block.labels for block in blocks]),
         splits=np.concatenate([block.splits for block in blocks]),
     )
+
+
+def _chunks_ahead(
+    file: IO[bytes],
+) -> contextlib.AbstractContextManager[Iterator[bytes | None]]:
+    """Gives the text inside a file, unpacked while what came before is parsed; None at its end."""
+    chunks = _chunks(file)
+    return map_ahead(lambda _: next(chunks, None), itertools.count())
 
 
 def _chunks(file: IO[bytes]) -> Iterator[bytes]:
@@ -137,10 +145,10 @@ def _parsed_blocks(
         yield _parse_block(name, block, columns)
 
 
-def _lines(name: str, chunks: Iterator[bytes]) -> Iterator[tuple[int, bytes]]:
+def _lines(name: str, chunks: Iterator[bytes | None]) -> Iterator[tuple[int, bytes]]:
     """Yields the numbered lines that are not blank, each bounded, and only so many of them."""
     number, rest = 1, b""
-    for chunk in map_ahead(lambda _: next(chunks, None), itertools.count()):
+    for chunk in chunks:
         *lines, rest = (rest + chunk).split(b"\n") if chunk is not None else (rest, b"")
         for line in (*lines, rest) if len(rest) >= MAX_LINE_BYTES else lines:
             if len(line) >= MAX_LINE_BYTES or number - 1 > MAX_ROWS:

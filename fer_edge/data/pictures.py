@@ -98,10 +98,11 @@ def _read_all(
     seen = {name: _NOT_READ[not is_small] for name, is_small in small.items()}
     chunks = _chunks(tree.read([name for name, is_small in small.items() if is_small]))
     n_done = 0
-    for done in map_ahead(lambda chunk: [(name, look(data)) for name, data in chunk], chunks):
-        seen.update(done)
-        n_done += len(done)
-        progress("reading pictures", n_done / len(small))
+    with map_ahead(lambda chunk: [(name, look(data)) for name, data in chunk], chunks) as looked_at:
+        for done in looked_at:
+            seen.update(done)
+            n_done += len(done)
+            progress("reading pictures", n_done / len(small))
     return seen
 
 

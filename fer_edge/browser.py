@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_edge.errors import EngineError, MissingProgramError
-from fer_edge.site import Handler, Server, Site, find_page, running
+from fer_edge.site import Handler, Server, Site, file_at, find_page, running
 
 Engine = Literal["tfjs-wasm", "tfjs-cpu", "litert"]
 
@@ -98,9 +98,15 @@ def ask_page(
         timeout_s: How long the page may take.
 
     Raises:
-        MissingProgramError: There is no browser, or what has its name ended without opening a page.
+        MissingProgramError: There is no such page, no browser, or what has its name ended without
+            opening a page.
         EngineError: The page posted an error, or nothing in time, or the browser ended.
     """
+    if site.read(file_at(path)) is None:
+        raise MissingProgramError(
+            f"{what} has no page: expected {file_at(path)} in {site.folder}, found none. It is "
+            "built in web_demo of a checkout, by npm."
+        )
     browser, visit = find_browser(), Visit()
     with running(Server(site, "127.0.0.1", 0, _taking(visit))) as port:
         address = f"http://127.0.0.1:{port}/{path}?{urlencode({**query, 'result': 'result'})}"

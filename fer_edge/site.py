@@ -68,7 +68,7 @@ class Site:
     headers: Mapping[str, str] = field(default_factory=dict)
 
     def read(self, path: str) -> bytes | None:
-        """Returns a file, a folder's index for a path that ends in a slash; None without one."""
+        """Returns a file; None without one."""
         if path in self.files:
             return self.files[path]
         try:
@@ -77,6 +77,11 @@ class Site:
             return file.read_bytes() if is_of_site else None
         except (OSError, ValueError):  # a name too long for a file, or with a NUL in it
             return None
+
+
+def file_at(path: str) -> str:
+    """Returns the file that a path stands for: a folder's index where it ends in a slash."""
+    return path + INDEX if path.endswith("/") or not path else path
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -102,8 +107,7 @@ class Handler(BaseHTTPRequestHandler):
 
         A browser that has the file already is told so, and gets no body.
         """
-        path = unquote(self.path.partition("?")[0]).removeprefix("/")
-        path += INDEX if path.endswith("/") or not path else ""
+        path = file_at(unquote(self.path.partition("?")[0]).removeprefix("/"))
         content = self.site.read(path)
         if content is None:
             self.send_error(HTTPStatus.NOT_FOUND)

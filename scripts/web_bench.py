@@ -2,13 +2,14 @@
 
 In headless Chromium on the CPU: our classification in TF.js on WASM and in LiteRT.js, and the way
 from a picture to its answer, beside the expression net of @vladmandic/face-api on the same picture
-in the same page. First, in web_demo: npm ci --ignore-scripts && npm run build &&
-npm run bench:build
+in the same page, which this builds. First, in web_demo: npm ci --ignore-scripts && npm run build
 """
 
 import argparse
 import gzip
 import json
+import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,10 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="For the raw times, as JSON.")
     options = parser.parse_args()
     page = find_page()
+    npm = shutil.which("npm")
+    if npm is None:
+        raise SystemExit("npm is not installed here: install Node 20 or newer.")
+    subprocess.run([npm, "run", "--silent", "bench:build"], cwd=WEB_DEMO, check=True)
     picture = options.picture.read_bytes() if options.picture else _drawn()
     found = _measure(page, picture, options.rounds)
     print(_table(found["milliseconds"]))

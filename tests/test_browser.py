@@ -44,3 +44,8 @@ def test_how_a_browser_ends_is_said_at_once(
     site = Site(write_page(tmp_path / "page"))
     with pytest.raises(error, match=said):
         ask_page(site, "verify/", {}, "the engine", timeout_s=1 if "sleep" in script else 30)
+
+
+def test_a_page_that_is_not_built_is_said_at_once(tmp_path: Path) -> None:
+    with pytest.raises(MissingProgramError, match=r"expected bench/index\.html in .*, found none"):
+        ask_page(Site(tmp_path), "bench/", {}, "the bench", timeout_s=30)

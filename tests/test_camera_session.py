@@ -30,7 +30,8 @@ def test_the_limits_of_a_source(origin: Origin, stall_s: float, frozen_s: float)
 @pytest.mark.parametrize("output", ["json", "csv", "video"])
 def test_no_output_goes_over_the_source(output: str, tmp_path: Path) -> None:
     (film := tmp_path / "clip.avi").touch()
-    wanted = Destinations(**{output: tmp_path / "." / "clip.avi"})  # type: ignore[arg-type]
+    other_name = tmp_path / "folder" / ".." / "clip.avi"
+    wanted = Destinations(**{output: other_name})  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match="outputs beside the source"):
         wanted.check(str(film))
     wanted.check(str(tmp_path / "another.avi"))

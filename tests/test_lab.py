@@ -6,6 +6,8 @@ from types import ModuleType
 import numpy as np
 import pytest
 
+from fer_edge.data.sample import sample_dataset
+from fer_edge.data.write import write_folders
 from tests.load_script import load_script
 
 ROOT = Path(__file__).parents[1]
@@ -63,7 +65,8 @@ def test_a_lab_writes_its_table_and_goes_on_where_it_was(
     (tmp_path / "rows.toml").write_text(rows)
     page = tmp_path / "page.md"
     page.write_text(PAGE)
-    arguments = ["lab", str(tmp_path / "rows.toml"), "--data", "sample"]
+    write_folders(sample_dataset(n_per_class=(10, 5, 1)), tmp_path / "faces")
+    arguments = ["lab", str(tmp_path / "rows.toml"), "--data", str(tmp_path / "faces")]
     arguments += ["--out", str(tmp_path / "out"), "--page", str(page)]
     monkeypatch.setattr("sys.argv", arguments)
     lab.main()
@@ -71,7 +74,7 @@ def test_a_lab_writes_its_table_and_goes_on_where_it_was(
     assert text.startswith("# Title\n\n<!-- lab: begin -->\n")
     assert text.endswith("<!-- lab: end -->\n\nrest\n")
     assert "bygone" not in text
-    assert "Validation, n = 280 images, means over 1 seeds" in text
+    assert "Validation, n = 35 images, means over 1 seeds" in text
     [short, long] = [line for line in text.splitlines() if line.startswith(("| short", "| long"))]
     assert long.split("|")[6].strip() in ("better", "not told apart", "worse")
     assert "`--set epochs=3`" in long

@@ -85,13 +85,19 @@ def _as_output_error(path: Path) -> Iterator[None]:
         ) from exc
 
 
-def refuse_existing(path: Path, *, force: bool) -> None:
-    """Raises OutputError when `path` exists (a folder: with something in it) and not `force`."""
+def refuse_existing(path: Path, *, force: bool, or_else: str = "") -> None:
+    """Raises OutputError when `path` exists (a folder: with something in it) and not `force`.
+
+    Args:
+        path: To be made or replaced.
+        force: May be replaced.
+        or_else: What else can be done, for the message.
+    """
     taken = any(path.iterdir()) if path.is_dir() else path.exists()
     if taken and not force:
         raise OutputError(
             f"{path} already exists. It was left as it is: "
-            "pass --force to replace it, or choose another place."
+            f"{or_else}pass --force to replace it, or choose another place."
         )
 
 

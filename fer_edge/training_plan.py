@@ -83,7 +83,8 @@ def plan_training(
         on = source or run.data
         chosen, notes = _suited(with_settings(base, given, settings), on, settings)
         return TrainingPlan(run, chosen, on, start, before, notes=notes)
-    files.refuse_existing(run.folder, force=force)
+    go_on = "pass --resume to go on with its training, " if run.checkpoint.exists() else ""
+    files.refuse_existing(run.folder, force=force, or_else=go_on)
     start = _find_start(init, run, source) if init else None
     if start and not recipe:
         given.setdefault("arch", _architecture(start))

@@ -140,15 +140,18 @@ def test_train_then_refuse_then_resume(drawn_csv: Path, tmp_path: Path) -> None:
 
 
 def test_predict_json_lines(exported: Run, picture: Path) -> None:
-    done = invoke("predict", picture, "--model", exported.folder, "--json")
-    assert done.exit_code == 0, done.output
-    (line,) = done.stdout.splitlines()
-    document = json.loads(line)
-    assert (document["width"], document["height"]) == (640, 480)
+    for model in (exported.folder, "small"):
+        done = invoke("predict", picture, "--model", model, "--json")
+        assert done.exit_code == 0, done.output
+        (line,) = done.stdout.splitlines()
+        document = json.loads(line)
+        assert (document["width"], document["height"]) == (640, 480)
+        assert len(document["faces"]) == 2
+        for face in document["faces"]:
+            assert sum(face["probabilities"].values()) == pytest.approx(1, abs=0.03)
+            assert max(face["probabilities"], key=face["probabilities"].get) == face["emotion"]
+    # Of what ships; what the other learned in six epochs depends on the processor.
     assert [face["emotion"] for face in document["faces"]] == ["happy", "surprise"]
-    for face in document["faces"]:
-        assert sum(face["probabilities"].values()) == pytest.approx(1, abs=0.03)
-        assert max(face["probabilities"], key=face["probabilities"].get) == face["emotion"]
 
 
 def test_predict_saves_copies_and_skips_what_it_cannot_read(
@@ -158,7 +161,7 @@ def test_predict_saves_copies_and_skips_what_it_cannot_read(
     options = ("--model", exported.folder, "--save", tmp_path / "out")
     done = invoke("predict", picture.parent, *options)
     assert done.exit_code == 0, done.output
-    assert "happy" in done.stdout
+    assert "two.png" in done.stdout
     assert "broken.jpg" in done.stderr
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["two.jpg"]
     again = invoke("predict", picture, *options)
@@ -224,7 +227,7 @@ def test_predict_needs_no_training_packages(exported: Run, picture: Path) -> Non
     done = subprocess.run(
         [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False
     )
-    assert (done.returncode, "happy" in done.stdout) == (0, True), done.stderr
+    assert (done.returncode, "two.png" in done.stdout) == (0, True), done.stderr
     assert "XNNPACK" not in done.stderr
 
 

@@ -3,7 +3,6 @@
 Source: Hinton et al., Distilling the Knowledge in a Neural Network, arXiv:1503.02531.
 """
 
-import hashlib
 import zipfile
 import zlib
 from collections.abc import Callable, Sequence
@@ -98,7 +97,7 @@ def teach(
         split.ids,
         np.rint(total * LEVELS).astype(np.uint8),
         dataset.emotions,
-        images_sha256(split),
+        split.images_sha256(),
         tuple(teachers),
     )
 
@@ -157,8 +156,8 @@ def find_soft_labels(
         ConfigError: Something does not fit the data set.
         DataError: A file is damaged, or was made from other images.
     """
-    networks = [name for name in names if not _stored(name)]
-    found = [read_soft_labels(path) for name in names if (path := _stored(name))]
+    networks = [name for name in names if not stored_labels(name)]
+    found = [read_soft_labels(path) for name in names if (path := stored_labels(name))]
     for labels in found:
         check_soft_labels(labels, dataset)
     if networks:
@@ -175,7 +174,7 @@ def _mean(parts: Sequence[SoftLabels], dataset: Dataset) -> SoftLabels:
         split.ids,
         np.rint(mean * LEVELS).astype(np.uint8),
         dataset.emotions,
-        images_sha256(split),
+        split.images_sha256(),
         tuple(teacher for part in parts for teacher in part.teachers),
     )
 
@@ -189,16 +188,11 @@ def check_soft_labels(labels: SoftLabels, dataset: Dataset) -> None:
             f"Expected teachers of {', '.join(dataset.emotions)}, found answers to "
             f"{', '.join(labels.emotions)}."
         )
-    if labels.images_sha256 != images_sha256(split):
+    if labels.images_sha256 != split.images_sha256():
         raise DataError(
             f"The soft labels are of other images than {dataset.source.name}: the hash of the "
             "train split differs. Make them from this data set with: fer-edge teach"
         )
-
-
-def images_sha256(split: Split) -> str:
-    """Returns the SHA-256 of a split's images in the order of their ids."""
-    return hashlib.sha256(split.images[np.argsort(split.ids)].tobytes()).hexdigest()
 
 
 def describe(labels: SoftLabels | None) -> dict[str, Any]:
@@ -206,8 +200,8 @@ def describe(labels: SoftLabels | None) -> dict[str, Any]:
     return {"teachers": list(labels.teachers)} if labels else {}
 
 
-def _stored(name: str) -> Path | None:
-    """Returns the file of soft labels that a name stands for; None for a network."""
+def stored_labels(name: str) -> Path | None:
+    """Returns the file of soft labels that a teacher's name stands for; None for a network."""
     path = Path(name)
     if path.suffix == SUFFIX:
         return path

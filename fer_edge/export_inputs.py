@@ -7,7 +7,7 @@ from fer_edge import files
 from fer_edge.calibration import Calibration, pick_calibration
 from fer_edge.catalog import Model
 from fer_edge.data.sources import load_dataset
-from fer_edge.data.split import Source, Split
+from fer_edge.data.split import Dataset, Source, Split
 from fer_edge.errors import ConversionError
 from fer_edge.runs import training_provenance
 
@@ -51,17 +51,29 @@ def labels_and_samples(
     if sample is None and known:
         return tuple(known), None, None
     dataset = load_dataset(data or own_data(model))
-    trained_on = training.get("data", {}).get("sha256", dataset.sha256)
-    if trained_on != dataset.sha256:
-        raise ConversionError(
-            f"{model.name} was trained on other data than {dataset.source.name}: expected SHA-256 "
-            f"{trained_on[:16]}…, found {dataset.sha256[:16]}…. Calibration images have to be "
-            "training images: pass the same data with --data."
-        )
+    _refuse_other_data(model.name, dataset, training.get("data", {}))
     if sample is None:
         return dataset.emotions, None, None
     calibration = pick_calibration(dataset, n=sample.size, seed=sample.seed)
     return dataset.emotions, calibration, dataset.splits.get("validation")
+
+
+def _refuse_other_data(name: str, dataset: Dataset, trained_on: dict[str, Any]) -> None:
+    """Raises ConversionError unless the training images and emotions are a training's.
+
+    Its images count, not its file: the same rows may come in another file, with other splits
+    beside them, or with FER+'s votes joined.
+    """
+    found = dataset.split("train").images_sha256()
+    expected = str(trained_on.get("train_images_sha256", found))
+    emotions = tuple(trained_on.get("emotions", dataset.emotions))
+    if expected != found or emotions != dataset.emotions:
+        raise ConversionError(
+            f"{name} was trained on other data than {dataset.source.name}: expected training "
+            f"images with SHA-256 {expected[:16]}… of {', '.join(emotions)}, found {found[:16]}… "
+            f"of {', '.join(dataset.emotions)}. Calibration images have to be training images: "
+            "pass the same data with --data."
+        )
 
 
 def own_data(model: Model) -> Source:

@@ -26,7 +26,9 @@ class Recipe:
     Attributes:
         arch: A network of `fer_edge.model.ALL_NAMES`.
         weights: `imagenet` freezes `vgg16` at ImageNet's weights; the others know only `none`.
-        epochs: Passes over the train split.
+        epochs: Passes over the train split; the schedule is reckoned over them.
+        stop_after: End after this epoch, the schedule unchanged, as when a later one is not worth
+            its time; 0 is after the last. A run that goes on may name another.
         batch_size: Images a step.
         seed: Of weights, order, augmentation and dropout.
         optimizer: `adamw`, or `sgd` with Nesterov momentum 0.9.
@@ -61,6 +63,7 @@ class Recipe:
     arch: str = "small"
     weights: StartWeights = "none"
     epochs: int = 40
+    stop_after: int = 0
     batch_size: int = 96
     seed: int = 0
     optimizer: Optimizer = "adamw"
@@ -99,6 +102,11 @@ class Recipe:
         augmentation = dataclasses.replace(self.augmentation, **varied)
         return dataclasses.replace(self, augmentation=augmentation, **changes)
 
+    @property
+    def last_epoch(self) -> int:
+        """The epoch that a run ends with, unless early stopping ends it before."""
+        return min(self.epochs, self.stop_after or self.epochs)
+
     def to_dict(self) -> dict[str, Any]:
         """Returns plain values, as they stand in TOML."""
         return dataclasses.asdict(self)
@@ -107,6 +115,7 @@ class Recipe:
 _AUGMENTATION = {spec.name for spec in dataclasses.fields(Augmentation)}
 _RANGES: dict[str, tuple[float, float]] = {
     "epochs": (1, 10_000),
+    "stop_after": (0, 10_000),
     "batch_size": (1, 65_536),
     "seed": (0, 2**32 - 1),
     "learning_rate": (1e-8, 10),

@@ -117,6 +117,7 @@ def describe_run(dataset: Dataset, recipe: Recipe, *, init: str = "") -> dict[st
             "format": dataset.format,
             "notes": list(dataset.notes),
             "sha256": dataset.sha256,
+            "train_images_sha256": dataset.split("train").images_sha256(),
             "emotions": list(dataset.emotions),
             "counts": {name: len(split) for name, split in dataset.splits.items()},
         },

@@ -190,7 +190,7 @@ class _Trainer:
     def is_done(self) -> bool:
         """Tells whether the epochs are over, or early stopping says so."""
         n, patience = len(self.history), self.recipe.early_stopping
-        return n >= self.recipe.epochs or 0 < patience <= n - self.best.epoch
+        return n >= self.recipe.last_epoch or 0 < patience <= n - self.best.epoch
 
     def state(self) -> State:
         """Returns all that resuming needs."""
@@ -269,7 +269,8 @@ def _validate(
 def _check_resumable(run: Run, recipe: Recipe, description: dict[str, Any]) -> None:
     """Raises ConfigError unless the run was started with this recipe, data and start."""
     was = run.read_config()
-    differs = difference(run.read_recipe(), recipe)
+    then = run.read_recipe().replace(stop_after=recipe.stop_after)  # it changes no weight
+    differs = difference(then, recipe)
     if was.get("data", {}).get("sha256") != description["data"]["sha256"]:
         differs = "the data is another (its hash differs)"
     start = description["init"]  # a resumed training needs none: all is in the checkpoint
@@ -288,7 +289,9 @@ def _write_results(run: Run, trainer: _Trainer) -> None:
     calibrated = fold_temperature(network, trainer.validation)
     with files.replacing(run.model) as path:
         network.save(path)
-    write_config(run, run.read_config() | {"confidence": dataclasses.asdict(calibrated)})
+    ended = {"kept_epoch": trainer.best.epoch, "epochs_run": len(trainer.history)}
+    results = {"confidence": dataclasses.asdict(calibrated), "ended": ended}
+    write_config(run, run.read_config() | {"recipe": trainer.recipe.to_dict()} | results)
     with files.replacing(run.curves) as path:
         plots.draw_curves(as_columns(trainer.history), best_epoch=trainer.best.epoch, path=path)
 

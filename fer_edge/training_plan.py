@@ -61,7 +61,7 @@ def plan_training(
         changes: Fields of the recipe by name; None leaves them.
         settings: Further ones as `FIELD=VALUE`.
         init: A model's name or file to start from.
-        teachers: Networks, or one file of soft labels, to learn from.
+        teachers: Networks and files of soft labels to learn from; each teacher counts once.
         resume: Go on with the run in `out`.
         force: Replace what is in `out`.
 

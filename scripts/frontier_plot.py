@@ -20,6 +20,13 @@ SIDES: Mapping[Side, tuple[tuple[int, int], str, str]] = {
     "above": ((0, 7), "center", "bottom"),
     "below": ((0, -7), "center", "top"),
 }
+CORNERS = (
+    ((6, 3), "left", "bottom"),
+    ((6, -3), "left", "top"),
+    ((-6, 3), "right", "bottom"),
+    ((-6, -3), "right", "top"),
+)
+POINT_SIZE = 8  # points, of a marker with some air
 LINE_SHARE = 0.042  # of a panel's height that a label takes
 
 
@@ -51,7 +58,7 @@ class Mark:
         x: Parameters, or p50 in ms; None where nobody says.
         percent_range: 95% interval of `percent`; None where there is none.
         x_range: Likewise of `x`.
-        side: Of the point, where its label stands.
+        side: Of the point, where its label stands if nothing is in the way.
     """
 
     label: str
@@ -129,7 +136,7 @@ def _draw_panel(axis: Any, panel: Panel) -> None:
     for mark in panel.marks:
         _draw_mark(axis, mark, panel.x_of(mark))
     low, high = panel.known_range
-    left, right = low / 4, high * 2.5  # labels stand to the right
+    left, right = low / 6, high * 2.5  # room for labels
     ticks = _round_numbers(left, high * 1.6)
     names = [_short(tick) for tick in ticks]
     if any(mark.x is None for mark in panel.marks):
@@ -184,24 +191,50 @@ def _marker(group: Group) -> dict[str, Any]:
 
 
 def _label_marks(axis: Any, panel: Panel) -> list[Any]:
-    """Writes each mark's label on its side; those without an x share a column."""
+    """Writes each mark's label beside it; those without an x share a column.
+
+    A label stands on its mark's side, unless it would cover another label or a point there, or
+    leave the panel: then on the first side or at the first corner where it does not.
+    """
     texts = _label_column(axis, panel)
+    taken = [text.get_window_extent() for text in texts]
+    taken += [_point_box(axis, panel.x_of(mark), mark.percent) for mark in panel.marks]
     for mark in panel.marks:
         if mark.x is None:
             continue
-        offset, horizontal, vertical = SIDES[mark.side]
         text = axis.annotate(
             mark.label,
             (mark.x, mark.percent),
-            xytext=offset,
+            xytext=(0, 0),
             textcoords="offset points",
-            ha=horizontal,
-            va=vertical,
             fontsize=8.5,
             color=STYLES[mark.group].colour,
         )
+        preferred = SIDES[mark.side]
+        for place in (preferred, *SIDES.values(), *CORNERS, preferred):
+            offset, horizontal, vertical = place
+            text.set(position=offset, ha=horizontal, va=vertical)
+            if _is_free(axis, text.get_window_extent(), taken):
+                break
+        taken.append(text.get_window_extent())
         texts.append(text)
     return texts
+
+
+def _is_free(axis: Any, box: Any, taken: Sequence[Any]) -> bool:
+    """Tells whether a box lies in the panel and on nothing, in the picture's dots."""
+    frame = axis.get_window_extent()
+    inside = frame.x0 <= box.x0 and box.x1 <= frame.x1 and frame.y0 <= box.y0 and box.y1 <= frame.y1
+    return inside and not any(box.overlaps(other) for other in taken)
+
+
+def _point_box(axis: Any, x: float, percent: float) -> Any:
+    """Returns where a mark's point is drawn, in the picture's dots."""
+    from matplotlib.transforms import Bbox
+
+    centre_x, centre_y = axis.transData.transform((x, percent))
+    half = POINT_SIZE / 2 * axis.figure.dpi / 72
+    return Bbox.from_extents(centre_x - half, centre_y - half, centre_x + half, centre_y + half)
 
 
 def _label_column(axis: Any, panel: Panel) -> list[Any]:

@@ -3,12 +3,14 @@
 `python scripts/lab.py docs/ablation.toml --data fer2013.csv --ferplus fer2013new.csv`
 
 Every row is trained with every seed by `fer-edge train`; what is done already is not done again,
-and what was interrupted goes on; what was done by another command, recipe or data is done anew. A
+and what was interrupted goes on; what was done by another command, recipe, network, teacher or data
+is done anew. A
 row is compared with the first one image by image: same seed, same epochs, one change.
 """
 
 import argparse
 import csv
+import itertools
 import json
 import shlex
 import subprocess
@@ -21,17 +23,21 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_edge import metrics
+from fer_edge import files, metrics
+from fer_edge.catalog import find_network
 from fer_edge.data.sources import load_dataset
 from fer_edge.data.split import Source
+from fer_edge.distill import stored_labels
 from fer_edge.keras_network import load_network, logits_of
 from fer_edge.metrics import Interval
+from fer_edge.model import ARCHITECTURES
 from fer_edge.page import has_part, write_part
 from fer_edge.recipe import read_recipe
 from fer_edge.runs import Run
 from fer_edge.tables import Table, percent
 
 PART = "lab"  # of the page
+N_RESAMPLES = 1000
 DONE_BY = "lab.json"  # in a run's folder: what its training was asked
 
 
@@ -124,8 +130,18 @@ def train(lab: Lab, row: Row, seed: int, *, data: str, ferplus: str, out: Path) 
     run = run_of(out, row, seed)
     asked = command(lab, row, seed)
     sources = ["--data", data, *(["--ferplus", ferplus] if row.ferplus else [])]
-    recipe = read_recipe(lab.recipe).to_dict()
-    wanted = json.dumps({"command": asked, "recipe": recipe, "sources": sources}, indent=2)
+    recipe = read_recipe(lab.recipe)
+    wanted = json.dumps(
+        {
+            "command": asked,
+            "recipe": recipe.to_dict(),
+            "network": str(ARCHITECTURES[recipe.arch]),
+            "teachers": teachers_of(row),
+            "sources": sources,
+            "sources_sha256": [files.sha256_of(Path(s)) for s in sources if Path(s).is_file()],
+        },
+        indent=2,
+    )
     mark = run.folder / DONE_BY
     if mark.is_file() and mark.read_text() == wanted:
         if run.model.exists():
@@ -136,6 +152,12 @@ def train(lab: Lab, row: Row, seed: int, *, data: str, ferplus: str, out: Path) 
     run.folder.mkdir(parents=True, exist_ok=True)
     mark.write_text(wanted)
     fer_edge(*asked, *sources, "--out", str(run.folder), "--force")
+
+
+def teachers_of(row: Row) -> dict[str, str]:
+    """Returns the SHA-256 of each teacher's file, by the name that a row's options give it."""
+    names = [b for a, b in itertools.pairwise(row.options) if a == "--teacher"]
+    return {name: files.sha256_of(stored_labels(name) or find_network(name)) for name in names}
 
 
 def fer_edge(*arguments: str) -> None:
@@ -158,13 +180,19 @@ def lab_table(lab: Lab, out: Path, source: Source) -> Table:
         "say what other images would give. Told apart: the interval of the paired difference "
         "leaves out 0, and every seed agrees on the sign"
     )
-    columns = ("change", "top-1 %", "by seed", "macro-F1 %", "difference, points", "", "minutes")
-    return Table(
-        title,
-        (*columns, "how"),
-        tuple(_cells(lab, o, outcomes[0], Labels(split.labels, k)) for o in outcomes),
-        left=(0, 5, 7),
+    columns = (
+        "change",
+        "top-1 %",
+        "by seed",
+        "difference, points",
+        "",
+        "macro-F1 %",
+        "difference, points",
+        "minutes",
+        "how",
     )
+    rows = tuple(_cells(lab, o, outcomes[0], Labels(split.labels, k)) for o in outcomes)
+    return Table(title, columns, rows, left=(0, 4, 8))
 
 
 def outcome(lab: Lab, row: Row, out: Path, images: NDArray[np.uint8]) -> Outcome:
@@ -187,6 +215,33 @@ def paired_difference(right: NDArray[np.bool_], baseline: NDArray[np.bool_]) -> 
     return Interval(mean, mean - half, mean + half, len(difference))
 
 
+def macro_f1_samples(answers: NDArray[np.int64], truth: Labels) -> NDArray[np.float64]:
+    """Returns macro-F1, mean over the seeds of (seeds, n) answers: of all images, then resampled.
+
+    Every call draws the same images, so the difference of two rows' samples is a paired one.
+    """
+    n = len(truth.labels)
+    rng = np.random.default_rng(0)
+    draws = [np.arange(n), *(rng.integers(n, size=n) for _ in range(N_RESAMPLES))]
+    return np.array(
+        [
+            np.mean([macro_f1(truth.labels[drawn], a[drawn], truth.k) for a in answers])
+            for drawn in draws
+        ]
+    )
+
+
+def macro_f1(labels: NDArray[np.uint8], answers: NDArray[np.int64], k: int) -> float:
+    """Returns the macro-F1 of answers, (n,)."""
+    return metrics.macro_f1(metrics.confusion_matrix(labels, answers, k))
+
+
+def percentiles(samples: NDArray[np.float64], n: int) -> Interval:
+    """Returns the first of some samples, with the interval that the others say; n is recorded."""
+    low, high = np.percentile(samples[1:], [2.5, 97.5])
+    return Interval(float(samples[0]), float(low), float(high), n)
+
+
 def verdict(right: NDArray[np.bool_], baseline: NDArray[np.bool_]) -> str:
     """Returns whether a row is better or worse than the first, by their hits, (seeds, n)."""
     found = paired_difference(right, baseline)
@@ -198,16 +253,18 @@ def verdict(right: NDArray[np.bool_], baseline: NDArray[np.bool_]) -> str:
 
 def _cells(lab: Lab, outcome: Outcome, baseline: Outcome, truth: Labels) -> tuple[str, ...]:
     right, before = outcome.answers == truth.labels, baseline.answers == truth.labels
-    tables = [metrics.confusion_matrix(truth.labels, a, truth.k) for a in outcome.answers]
+    n = len(truth.labels)
+    f1, f1_before = (macro_f1_samples(o.answers, truth) for o in (outcome, baseline))
     mean = metrics.wilson_interval(round(float(right.mean(axis=0).sum())), right.shape[1])
     first = outcome is baseline
     return (
         outcome.row.name,
         percent(mean),
         ", ".join(f"{100 * float(hits.mean()):.1f}" for hits in right),
-        f"{100 * float(np.mean([metrics.macro_f1(table) for table in tables])):.1f}",
         "" if first else _points(paired_difference(right, before)),
         "" if first else verdict(right, before),
+        percent(percentiles(f1, n)),
+        "" if first else _points(percentiles(f1 - f1_before, n)),
         f"{outcome.minutes:.1f}",
         f"`{shlex.join(outcome.row.options)}`" if outcome.row.options else lab_name(lab),
     )

@@ -12,7 +12,6 @@ from fer_edge.data.split import Dataset
 from fer_edge.distill import (
     SoftLabels,
     find_soft_labels,
-    images_sha256,
     read_soft_labels,
     teach,
     write_soft_labels,
@@ -33,7 +32,7 @@ def turned(drawn: Dataset) -> SoftLabels:
     """A teacher who calls every emotion by the next one's name."""
     split = drawn.split("train")
     levels = (np.eye(7)[(split.labels + 1) % 7] * 255).astype(np.uint8)
-    return SoftLabels(split.ids, levels, drawn.emotions, images_sha256(split), ("turned",))
+    return SoftLabels(split.ids, levels, drawn.emotions, split.images_sha256(), ("turned",))
 
 
 def test_the_answers_are_the_mean_over_networks_and_mirror_images(
@@ -77,7 +76,7 @@ def test_order_of_rows_does_not_matter(turned: SoftLabels, drawn: Dataset) -> No
     split = drawn.split("train")
     np.testing.assert_array_equal(back.rows(split), turned.rows(split))
     reversed_split = split.take(np.arange(len(split))[::-1])
-    assert images_sha256(reversed_split) == images_sha256(split)
+    assert reversed_split.images_sha256() == split.images_sha256()
 
 
 def test_files_and_networks_are_averaged_each_teacher_once(

@@ -1,11 +1,20 @@
 """Documents that cannot go stale: the command reference is generated, links lead somewhere."""
 
+import itertools
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import typer
+
+from fer_edge.cli import app
+from fer_edge.distill import stored_labels
+from fer_edge.recipe import RECIPES, read_recipe, shipped_recipes
+from fer_edge.training_plan import FINE_TUNING
+from tests.load_script import load_script
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
@@ -72,3 +81,29 @@ def test_every_command_in_the_readme_exists() -> None:
     reference = (ROOT / "docs" / "COMMANDS.md").read_text()
     for command in commands:
         assert f"## fer-edge {command}" in reference, command
+
+
+def test_what_training_says_of_the_shipped_models_is_in_their_manifests(tmp_path: Path) -> None:
+    page = tmp_path / "TRAINING.md"
+    page.write_text((ROOT / "docs" / "TRAINING.md").read_text())
+    load_script("shipped_tables").main(["--page", str(page)])
+    assert page.read_text() == (ROOT / "docs" / "TRAINING.md").read_text()
+
+
+def test_trainings_that_are_told_can_be_begun() -> None:
+    """In TRAINING.md's tables and above the recipes: options parse, and recipes are there."""
+    tables = re.findall(r"\| `(train .+?)` \|", (ROOT / "docs" / "TRAINING.md").read_text())
+    heads = [
+        re.findall(r"^# fer-edge (train .+)$", (RECIPES / f"{name}.toml").read_text(), re.MULTILINE)
+        for name in shipped_recipes()
+    ]
+    commands = [*tables, *itertools.chain(*heads)]
+    assert len(tables) >= 9
+    assert len(commands) - len(tables) >= 8
+    command = typer.main.get_command(app).commands["train"]  # type: ignore[attr-defined]
+    for text in commands:
+        options = command.make_context("train", shlex.split(text)[1:]).params
+        recipe = read_recipe(options["recipe"] or options["arch"] or FINE_TUNING)
+        assert options["ferplus"] or not recipe.auxiliary, text
+        for teacher in options["teacher"] or []:
+            assert stored_labels(teacher) or teacher.startswith("runs/"), text

@@ -26,7 +26,8 @@ def test_the_ablations_rows_differ_in_one_thing(lab: ModuleType) -> None:
     assert read.rows[0].options == ()
     assert len({row.options for row in read.rows}) == len({row.name for row in read.rows}) >= 10
     several = [row.name for row in read.rows if sum(o.startswith("--") for o in row.options) > 1]
-    assert several == ["one teacher and second head"]  # each of which is a row as well
+    # Of each, what it adds one thing to is a row as well.
+    assert several == ["one teacher and second head", "two teachers", "three teachers"]
 
 
 def test_the_difference_is_taken_image_by_image(lab: ModuleType) -> None:
@@ -43,6 +44,35 @@ def test_the_difference_is_taken_image_by_image(lab: ModuleType) -> None:
     assert lab.paired_difference(shuffled, baseline).value == 0
     assert lab.paired_difference(shuffled, baseline).high > 0.1
     assert lab.verdict(shuffled, baseline) == "not told apart"
+
+
+def test_macro_f1_is_compared_on_the_same_images(lab: ModuleType) -> None:
+    truth = lab.Labels(np.repeat(np.arange(2, dtype=np.uint8), [90, 10]), 2)
+    baseline = np.zeros((2, 100), np.int64)  # never class 1: F1 0 there, and 180 / 190 for class 0
+    row = baseline.copy()
+    row[:, 90:95] = 1  # precision 1, recall 1 / 2: 2 / 3; and 180 / 185
+    before, after = (lab.macro_f1_samples(answers, truth) for answers in (baseline, row))
+    found = lab.percentiles(after, 100)
+    assert found.value == pytest.approx((2 / 3 + 180 / 185) / 2)
+    assert before[0] == pytest.approx(180 / 190 / 2)
+    assert 0.5 < found.low < found.value < found.high < 1
+    assert not lab.percentiles(before - before, 100).high
+    # A seed that is as the baseline halves the gain, and what is drawn does not differ by row.
+    half = lab.macro_f1_samples(np.stack([row[0], baseline[0]]), truth)
+    np.testing.assert_allclose(half - before, (after - before) / 2)
+
+
+def test_another_teacher_under_the_same_name_is_another_training(
+    lab: ModuleType, tmp_path: Path
+) -> None:
+    file = tmp_path / "soft.npz"
+    row = lab.Row("r", ("--teacher", str(file), "--set", "ema=0"), ferplus=False)
+    found = []
+    for content in (b"one", b"two"):
+        file.write_bytes(content)
+        found.append(lab.teachers_of(row))
+    assert list(found[0]) == [str(file)]
+    assert found[0] != found[1]
 
 
 def test_seeds_that_disagree_tell_nothing(lab: ModuleType) -> None:
@@ -76,9 +106,10 @@ def test_a_lab_writes_its_table_and_goes_on_where_it_was(
     assert "bygone" not in text
     assert "Validation, n = 35 images, means over 1 seeds" in text
     [short, long] = [line for line in text.splitlines() if line.startswith(("| short", "| long"))]
-    assert long.split("|")[6].strip() in ("better", "not told apart", "worse")
+    assert long.split("|")[5].strip() in ("better", "not told apart", "worse")
     assert "`--set epochs=3`" in long
-    assert short.split("|")[5].strip() == ""
+    assert [short.split("|")[at].strip() for at in (4, 5, 7)] == ["", "", ""]
+    assert all(" (" in long.split("|")[at] for at in (4, 6, 7))
     trained = {path: path.stat().st_mtime_ns for path in tmp_path.glob("out/*/model.keras")}
     assert {path.parent.name for path in trained} == {"short-0", "long-0"}
     lab.main()

@@ -6,13 +6,20 @@ import pytest
 import tomli_w
 
 from fer_edge.errors import ConfigError
-from fer_edge.model import ARCHITECTURES
-from fer_edge.recipe import Recipe, difference, read_recipe, recipe_from_dict, with_settings
+from fer_edge.model import ALL_NAMES
+from fer_edge.recipe import (
+    Recipe,
+    difference,
+    read_recipe,
+    recipe_from_dict,
+    shipped_recipes,
+    with_settings,
+)
 
 
-def test_shipped_recipes_read_and_name_a_network() -> None:
-    for name in ("small", "quickstart"):
-        assert read_recipe(name).arch in ARCHITECTURES
+@pytest.mark.parametrize("name", shipped_recipes())
+def test_shipped_recipes_read_and_name_a_network(name: str) -> None:
+    assert read_recipe(name).arch in ALL_NAMES
 
 
 def test_toml_round_trip(tmp_path: Path) -> None:

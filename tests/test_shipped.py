@@ -20,7 +20,7 @@ from fer_edge.inspect import read_graph
 from fer_edge.keras_network import load_network, logits_of
 from fer_edge.metrics import softmax
 from fer_edge.plan import make_plan
-from fer_edge.recipe import shipped_recipes
+from fer_edge.recipe import read_recipe, recipe_from_dict, shipped_recipes
 from fer_edge.runtime import Interpreter
 
 INT8_LIMIT_KIB = {"nano": 100, "small": 384, "base": 1024}  # by architecture
@@ -95,6 +95,24 @@ def test_the_manifest_traces_data_recipe_and_commit(name: str) -> None:
     assert max(document["calibration"]["ids"]) < 28_709
     assert {"int8", "keras"} == set(document["scores"])
     assert '"/' not in text  # nobody's folders
+
+
+@pytest.mark.parametrize("name", shipped_names())
+def test_every_training_behind_it_has_the_recipe_that_ships(name: str) -> None:
+    shipped = {recipe: read_recipe(recipe) for recipe in shipped_recipes()}
+    training = json.loads((SHIPPED / name / "manifest.json").read_text())["training"]
+    while training:
+        run = recipe_from_dict(training["recipe"])
+        same = [
+            found
+            for found in shipped.values()
+            if found == run.replace(stop_after=found.stop_after)  # it may have gone on in vain
+        ]
+        assert len(same) == 1, run
+        if ended := training.get("ended"):
+            assert same[0].stop_after in (0, ended["kept_epoch"])
+        assert same[0].last_epoch <= run.last_epoch
+        training = training["init"].get("training")
 
 
 @pytest.mark.parametrize("name", shipped_names())

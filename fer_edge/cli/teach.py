@@ -9,7 +9,9 @@ from fer_edge.cli.options import Data, Detect, FerPlus, Force, Labels, chosen_so
 
 
 def teach(
-    networks: Annotated[list[str], typer.Argument(help="Runs, models or .keras files.")],
+    networks: Annotated[
+        list[str], typer.Argument(help="Runs, models, .keras files, or soft labels made before.")
+    ],
     *,
     out: Annotated[Path, typer.Option("--out", "-o", help="The file of soft labels, .npz.")],
     data: Data = None,

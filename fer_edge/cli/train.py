@@ -63,8 +63,9 @@ def train(
     teacher: Annotated[
         list[str] | None,
         typer.Option(
-            help="Learn from what these answer as well: runs, models, .keras files (repeat it), "
-            "or one file of soft labels from fer-edge teach."
+            help="Learn from what this answers as well: a run, a model, a .keras file, soft labels "
+            "from fer-edge teach, or those that ship: fer2013-teacher. Repeat it for several: "
+            "each counts once."
         ),
     ] = None,
     resume: Annotated[
@@ -111,7 +112,7 @@ def train(
     start = str(plan.init or "")
     soft = report.soft_labels(plan.teachers, dataset) if plan.teachers else None
     try:
-        with report.training_progress(plan.recipe.epochs) as listener:
+        with report.training_progress(plan.recipe.last_epoch) as listener:
             best = run_training(
                 dataset,
                 plan.recipe,
@@ -124,7 +125,7 @@ def train(
     except KeyboardInterrupt:
         report.say(f"Go on with: fer-edge train --out {plan.run.folder} --resume")
         raise
-    report.show_training(plan.run.folder, best, plan.recipe.epochs)
+    report.show_training(plan.run.folder, best, plan.recipe.last_epoch)
     if plan.before:
         found = measure_improvement(plan.before, plan.run.model, dataset)
         report.show_improvement(found, init or plan.before.parent.name, str(plan.run.folder))

@@ -1,5 +1,6 @@
 """The typed records that labelled images travel in. NumPy only."""
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,6 +95,10 @@ class Split:
         """Returns the rows picked by indices or by a mask, in that order."""
         soft = None if self.soft is None else self.soft[rows]
         return Split(self.images[rows], self.labels[rows], self.ids[rows], soft)
+
+    def images_sha256(self) -> str:
+        """Returns the SHA-256 of the images in the order of their ids, whatever file held them."""
+        return hashlib.sha256(self.images[np.argsort(self.ids)].tobytes()).hexdigest()
 
     def class_counts(self, n_classes: int) -> list[int]:
         """Returns how many images each class has."""

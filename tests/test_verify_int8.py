@@ -57,11 +57,19 @@ def turned_sign(kernel: NDArray[np.int8]) -> NDArray[np.int8]:
     return changed
 
 
+def negated_filter(kernel: NDArray[np.int8]) -> NDArray[np.int8]:
+    channel = np.abs(kernel.astype(int)).sum(axis=(0, 1, 2)).argmax()
+    changed = kernel.copy()
+    changed[..., channel] *= -1
+    return changed
+
+
 @pytest.mark.parametrize(
     ("fault", "shape"),
     [
         pytest.param(turned_sign, (16, 3, 3, 1), id="one weight of the first layer"),
-        pytest.param(turned_sign, (1, 3, 3, 96), id="one weight of a depthwise layer"),
+        pytest.param(turned_sign, (96, 1, 1, 24), id="one weight of a pointwise layer"),
+        pytest.param(negated_filter, (1, 3, 3, 96), id="one filter of a depthwise layer"),
         pytest.param(lambda kernel: -kernel, (7, 384), id="the last layer negated"),
         pytest.param(
             lambda kernel: kernel[[1, 0, *range(2, 7)]], (7, 384), id="two emotions swapped"

@@ -62,10 +62,12 @@ def _refuse_other_data(name: str, dataset: Dataset, trained_on: dict[str, Any]) 
     """Raises ConversionError unless the training images and emotions are a training's.
 
     Its images count, not its file: the same rows may come in another file, with other splits
-    beside them, or with FER+'s votes joined.
+    beside them, or with FER+'s votes joined. Of older runs only the file is known.
     """
-    found = dataset.split("train").images_sha256()
-    expected = str(trained_on.get("train_images_sha256", found))
+    if "train_images_sha256" in trained_on:
+        found, expected = dataset.split("train").images_sha256(), trained_on["train_images_sha256"]
+    else:
+        found, expected = dataset.sha256, trained_on.get("sha256", dataset.sha256)
     emotions = tuple(trained_on.get("emotions", dataset.emotions))
     if expected != found or emotions != dataset.emotions:
         raise ConversionError(

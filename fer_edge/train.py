@@ -107,6 +107,7 @@ def train(
             distill.write_soft_labels(run.teacher, teacher)
     else:
         trainer.restore(state)
+        write_config(run, run.read_config() | {"recipe": recipe.to_dict()})  # its stop_after
     listener.started(report, len(trainer.history) + 1)
     while not trainer.is_done():
         row = trainer.run_epoch(listener.stepped)
@@ -291,7 +292,7 @@ def _write_results(run: Run, trainer: _Trainer) -> None:
         network.save(path)
     ended = {"kept_epoch": trainer.best.epoch, "epochs_run": len(trainer.history)}
     results = {"confidence": dataclasses.asdict(calibrated), "ended": ended}
-    write_config(run, run.read_config() | {"recipe": trainer.recipe.to_dict()} | results)
+    write_config(run, run.read_config() | results)
     with files.replacing(run.curves) as path:
         plots.draw_curves(as_columns(trainer.history), best_epoch=trainer.best.epoch, path=path)
 

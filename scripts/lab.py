@@ -191,7 +191,9 @@ def lab_table(lab: Lab, out: Path, source: Source) -> Table:
         "minutes",
         "how",
     )
-    rows = tuple(_cells(lab, o, outcomes[0], Labels(split.labels, k)) for o in outcomes)
+    truth = Labels(split.labels, k)
+    first = macro_f1_samples(outcomes[0].answers, truth)
+    rows = tuple(_cells(lab, o, outcomes[0], first, truth) for o in outcomes)
     return Table(title, columns, rows, left=(0, 4, 8))
 
 
@@ -251,12 +253,18 @@ def verdict(right: NDArray[np.bool_], baseline: NDArray[np.bool_]) -> str:
     return "worse" if found.high < 0 and (by_seed < 0).all() else "not told apart"
 
 
-def _cells(lab: Lab, outcome: Outcome, baseline: Outcome, truth: Labels) -> tuple[str, ...]:
+def _cells(
+    lab: Lab,
+    outcome: Outcome,
+    baseline: Outcome,
+    f1_before: NDArray[np.float64],
+    truth: Labels,
+) -> tuple[str, ...]:
     right, before = outcome.answers == truth.labels, baseline.answers == truth.labels
     n = len(truth.labels)
-    f1, f1_before = (macro_f1_samples(o.answers, truth) for o in (outcome, baseline))
-    mean = metrics.wilson_interval(round(float(right.mean(axis=0).sum())), right.shape[1])
     first = outcome is baseline
+    f1 = f1_before if first else macro_f1_samples(outcome.answers, truth)
+    mean = metrics.wilson_interval(round(float(right.mean(axis=0).sum())), right.shape[1])
     return (
         outcome.row.name,
         percent(mean),

@@ -87,10 +87,10 @@ def confidence(manifests: Mapping[str, Manifest]) -> Table:
                 f"{fitted['temperature']:.3f}",
                 f"{100 * fitted['ece_before']:.1f}",
                 f"{100 * fitted['ece_after']:.1f}",
-                percent(_interval(kept["ece"])),
+                percent(Interval(**kept["ece"])),
                 f"{100 * kept['unsure_below']:.0f}",
                 f"{100 * kept['coverage']:.1f}",
-                percent(_interval(kept["accuracy"])),
+                percent(Interval(**kept["accuracy"])),
             )
         )
     columns = (
@@ -110,15 +110,11 @@ def confidence(manifests: Mapping[str, Manifest]) -> Table:
 
 def _judged(found: Mapping[str, Any], *, low: float = 0.0, high: float = 100.0) -> str:
     missed = not low <= 100 * found["value"] <= high
-    return _bold(percent(_interval(found)), missed=missed)
+    return _bold(percent(Interval(**found)), missed=missed)
 
 
 def _bold(text: str, *, missed: bool) -> str:
     return f"**{text}**" if missed else text
-
-
-def _interval(found: Mapping[str, Any]) -> Interval:
-    return Interval(**found)
 
 
 if __name__ == "__main__":

@@ -53,3 +53,15 @@ def test_other_emotions_are_another_data_set(run: Run, same_rows: Path, tmp_path
     copy.config.write_text(tomli_w.dumps(config))
     with pytest.raises(ConversionError, match=r"of neutral, surprise, .* of angry, disgust"):
         labels_and_samples(find_source(str(copy.folder)), SAMPLE, Source(str(same_rows)))
+
+
+def test_of_an_older_run_the_file_counts(run: Run, same_rows: Path, tmp_path: Path) -> None:
+    shutil.copytree(run.folder, tmp_path / "run")
+    copy = Run(tmp_path / "run")
+    config = copy.read_config()
+    del config["data"]["train_images_sha256"]
+    copy.config.write_text(tomli_w.dumps(config))
+    model = find_source(str(copy.folder))
+    labels_and_samples(model, SAMPLE, None)
+    with pytest.raises(ConversionError, match="was trained on other data"):
+        labels_and_samples(model, SAMPLE, Source(str(same_rows)))

@@ -87,9 +87,11 @@ def test_a_run_that_stops_early_is_the_beginning_of_the_whole_one(
     rows, beginning = (run.history.read_text().splitlines() for run in (whole, short))
     assert [row.split(",")[:-1] for row in beginning] == [r.split(",")[:-1] for r in rows[:3]]
     assert short.read_config()["ended"] == {"kept_epoch": kept.epoch, "epochs_run": 2}
-    train(drawn, SHORT, short, resume=True)
+    with pytest.raises(Stop):
+        train(drawn, SHORT, short, resume=True, listener=stop_in_epoch(3))
+    assert short.read_recipe() == SHORT  # and a third one need not be told how far to go
+    train(drawn, short.read_recipe(), short, resume=True)
     assert_same_weights(whole, short)
-    assert short.read_recipe() == SHORT
     assert short.read_config()["ended"]["epochs_run"] == SHORT.epochs
 
 

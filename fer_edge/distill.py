@@ -8,7 +8,6 @@ import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -85,14 +84,14 @@ def teach(
     split = dataset.split("train")
     total, teachers = np.zeros((len(split), len(dataset.emotions))), []
     for number, name in enumerate(names):
-        path = _network(name, dataset)
+        path = teacher_network(name, dataset)
         network = load_network(path)
         for start in range(0, len(split), BATCH):
             progress(f"teacher {name}", (number + start / len(split)) / len(names))
             part = slice(start, start + BATCH)
             for images in (split.images[part], split.images[part, :, ::-1]):
                 total[part] += softmax(logits_of(network, images)) / (2 * len(names))
-        teachers.append(f"{path.parent.name}/{path.name} {files.sha256_of(path)}")
+        teachers.append(describe_teacher(path))
     return SoftLabels(
         split.ids,
         np.rint(total * LEVELS).astype(np.uint8),
@@ -195,9 +194,9 @@ def check_soft_labels(labels: SoftLabels, dataset: Dataset) -> None:
         )
 
 
-def describe(labels: SoftLabels | None) -> dict[str, Any]:
-    """Returns what a run's config says of its teachers."""
-    return {"teachers": list(labels.teachers)} if labels else {}
+def describe_teacher(network: Path) -> str:
+    """Returns a teacher's name, folder and file, and its SHA-256."""
+    return f"{network.parent.name}/{network.name} {files.sha256_of(network)}"
 
 
 def stored_labels(name: str) -> Path | None:
@@ -209,7 +208,13 @@ def stored_labels(name: str) -> Path | None:
     return shipped if shipped.is_file() and not path.exists() else None
 
 
-def _network(name: str, dataset: Dataset) -> Path:
+def teacher_network(name: str, dataset: Dataset) -> Path:
+    """Returns the network of a teacher.
+
+    Raises:
+        ConfigError: It answers other emotions than the data set has.
+        ModelFormatError: There is no such network.
+    """
     model = find_source(name)
     if model.network is None:
         raise ConfigError(f"{name} has no float network that could teach.")

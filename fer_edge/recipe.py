@@ -43,6 +43,8 @@ class Recipe:
             label.
         teacher_weight: Share of the teachers' answer in each target, where teachers are given; the
             rest is the label.
+        live_teachers: Ask the teachers that are networks about each varied image, as the student
+            sees it, and not once about the image as it is. Source: Beyer et al., arXiv:2106.05237.
         class_weights: Loss weight a class: 1, inverse square root of its share, or inverse share.
         ema: Momentum of the weights' running mean, which is what is validated and kept; 0 is off.
         dropout: Share of pooled features dropped in training.
@@ -75,6 +77,7 @@ class Recipe:
     label_smoothing: float = 0.1
     soft_weight: float = 1.0
     teacher_weight: float = 0.7
+    live_teachers: bool = False
     class_weights: ClassWeights = "none"
     ema: float = 0.998
     dropout: float = 0.2

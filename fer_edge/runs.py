@@ -53,6 +53,11 @@ class Run:
         return self.folder / "teacher.npz"
 
     @property
+    def live_teachers(self) -> Path:
+        """Copies of the teachers that are asked while it learns, where there are any."""
+        return self.folder / "teachers"
+
+    @property
     def bench(self) -> Path:
         """Where `bench` keeps its raw samples."""
         return self.folder / "bench.json"
@@ -74,6 +79,7 @@ class Run:
                 self.checkpoint,
             ):
                 path.unlink(missing_ok=True)
+            shutil.rmtree(self.live_teachers, ignore_errors=True)
             if (self.export / MANIFEST_NAME).is_file():
                 shutil.rmtree(self.export)
         except OSError as exc:

@@ -29,6 +29,7 @@ from fer_edge.distill import SoftLabels
 from fer_edge.errors import ConfigError
 from fer_edge.history import Epoch, as_columns, write_history
 from fer_edge.keras_network import import_keras, load_network, logits_of
+from fer_edge.live_teachers import LiveTeachers, keep_live, kept_live
 from fer_edge.lookahead import map_ahead
 from fer_edge.model import TrainingForm, build_model
 from fer_edge.objective import class_weights, compile_model, make_targets, start_from
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
 AVERAGE_EVERY = 8  # steps between updates of the averaged weights; the momentum is a step's
 
 Weights = list[NDArray[Any]]
-Batch = tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.float32]]
+Batch = tuple[NDArray[np.uint8], NDArray[np.float32]]
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,7 @@ def train(
     *,
     init: str = "",
     teacher: SoftLabels | None = None,
+    live: LiveTeachers | None = None,
     resume: bool = False,
     listener: Listener | None = None,
 ) -> Epoch:
@@ -78,6 +80,7 @@ def train(
         run: Where; every epoch ends in a checkpoint there.
         init: A `.keras` network to start from instead of fresh weights.
         teacher: What teachers answer to the train split; a run that is resumed keeps its own.
+        live: Teachers that are asked about each batch; a run that is resumed keeps its own.
         resume: Go on from the run's checkpoint.
         listener: Told of progress.
 
@@ -90,21 +93,24 @@ def train(
         OutputError: The folder cannot be written; the last checkpoint stays whole.
     """
     listener = listener or Listener()
-    description = describe_run(dataset, recipe, init=init) | distill.describe(teacher)
+    description = describe_run(dataset, recipe, init=init) | _describe_teachers(teacher, live)
     if resume:
         _check_resumable(run, recipe, description)
         teacher = distill.read_soft_labels(run.teacher) if run.teacher.is_file() else None
+        live = kept_live(run.live_teachers)
     report = None
     if recipe.clean:
         dataset, report = clean_training(dataset, near=recipe.clean_near)
     state = checkpoint.load(run.checkpoint) if resume else None
-    trainer = _Trainer(dataset, recipe, init="" if state else init, teacher=teacher)
+    trainer = _Trainer(dataset, recipe, init="" if state else init, teacher=teacher, live=live)
     if state is None:
         run.clear()
         description["cleaning"] = dataclasses.asdict(report) if report else {}
         write_config(run, description)
         if teacher:
             distill.write_soft_labels(run.teacher, teacher)
+        if live:
+            keep_live(run.live_teachers, live)
     else:
         trainer.restore(state)
         write_config(run, run.read_config() | {"recipe": recipe.to_dict()})  # its stop_after
@@ -122,7 +128,12 @@ class _Trainer:
     """What changes while training: the network, its optimizer, the history and the best so far."""
 
     def __init__(
-        self, dataset: Dataset, recipe: Recipe, init: str = "", teacher: SoftLabels | None = None
+        self,
+        dataset: Dataset,
+        recipe: Recipe,
+        init: str = "",
+        teacher: SoftLabels | None = None,
+        live: LiveTeachers | None = None,
     ) -> None:
         self.train_split = dataset.split("train")
         self.validation = dataset.split("validation")
@@ -131,7 +142,12 @@ class _Trainer:
         self.batch_size = min(recipe.batch_size, len(self.train_split))
         self.n_steps = len(self.train_split) // self.batch_size
         taught = teacher.rows(self.train_split) if teacher else None
-        self.targets = make_targets(self.train_split, self.n_classes, recipe, taught)
+        self.live = live
+        n_once, n_live = len(teacher.teachers) if teacher else 0, len(live.names) if live else 0
+        self.live_share = n_live / max(n_once + n_live, 1)
+        self.targets = make_targets(
+            self.train_split, self.n_classes, recipe, taught, self.live_share
+        )
         counts = self.train_split.class_counts(self.n_classes)
         self.class_weights = class_weights(counts, recipe.class_weights)
         self.model = self._build(
@@ -168,7 +184,9 @@ class _Trainer:
         started, number = time.monotonic(), len(self.history) + 1
         loss = 0.0  # the running mean of the batches' losses
         with self._batches(number) as batches:
-            for step, (images, targets, weights) in enumerate(batches, start=1):
+            for step, (images, targets) in enumerate(batches, start=1):
+                targets = self._with_live_answers(images, targets)
+                weights = targets[:, : self.n_classes] @ self.class_weights
                 batch_loss = float(np.ravel(self.model.train_on_batch(images, targets, weights))[0])
                 loss += (batch_loss - loss) / step
                 if not math.isfinite(loss):
@@ -226,7 +244,17 @@ class _Trainer:
         augmentation = self.recipe.augmentation
         images = augment_batch(self.train_split.images[rows], augmentation, rng, side)
         images, targets = mix_pairs(images, self.targets[rows], augmentation.mixup, rng)
-        return images[..., None], targets, targets[:, : self.n_classes] @ self.class_weights
+        return images[..., None], targets
+
+    def _with_live_answers(
+        self, images: NDArray[np.uint8], targets: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
+        """Returns a batch's targets with what the live teachers answer added to the first head."""
+        if self.live is None:
+            return targets
+        share = np.float32(self.recipe.teacher_weight * self.live_share)
+        head, rest = targets[:, : self.n_classes], targets[:, self.n_classes :]
+        return np.concatenate([head + share * self.live.answers(images), rest], axis=1)
 
     def _average(self) -> None:
         """Moves the running mean of the weights, batch-norm's statistics among them.
@@ -255,6 +283,13 @@ class _Trainer:
         waited = len(self.history) - self.best.epoch
         if waited and waited % self.recipe.plateau_patience == 0:
             self.optimizer.learning_rate = float(_array(self.optimizer.learning_rate)) / 5
+
+
+def _describe_teachers(teacher: SoftLabels | None, live: LiveTeachers | None) -> dict[str, Any]:
+    """Returns what a run's config says of its teachers."""
+    once, asked = teacher.teachers if teacher else (), live.names if live else ()
+    names = {"teachers": once, "live_teachers": asked}
+    return {key: list(found) for key, found in names.items() if found}
 
 
 def _validate(

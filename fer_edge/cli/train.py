@@ -85,6 +85,7 @@ def train(
     """
     from fer_edge import report
     from fer_edge.improvement import measure_improvement
+    from fer_edge.live_teachers import divide_teachers, load_live
     from fer_edge.train import train as run_training
     from fer_edge.training_plan import plan_training
 
@@ -110,7 +111,9 @@ def train(
         report.say(f"note: {note}")
     dataset = report.load(plan.source)
     start = str(plan.init or "")
-    soft = report.soft_labels(plan.teachers, dataset) if plan.teachers else None
+    once, asked = divide_teachers(plan.teachers, plan.recipe) if not resume else ([], [])
+    soft = report.soft_labels(once, dataset) if once else None
+    live = load_live(asked, dataset) if asked else None
     try:
         with report.training_progress(plan.recipe.last_epoch) as listener:
             best = run_training(
@@ -119,6 +122,7 @@ def train(
                 plan.run,
                 init=start,
                 teacher=soft,
+                live=live,
                 resume=resume,
                 listener=listener,
             )

@@ -17,6 +17,7 @@ Schedule = Literal["cosine", "plateau"]
 ClassWeights = Literal["none", "sqrt", "balanced"]
 StartWeights = Literal["none", "imagenet"]
 Precision = Literal["float32", "mixed_bfloat16"]
+KeptEpoch = Literal["best", "last"]
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,8 @@ class Recipe:
         epochs: Passes over the train split; the schedule is reckoned over them.
         stop_after: End after this epoch, the schedule unchanged, as when a later one is not worth
             its time; 0 is after the last. A run that goes on may name another.
+        keep: The epoch whose weights are kept: `best` is that of the highest validation top-1,
+            `last` the one that the run ends with. A run that goes on may name the other.
         batch_size: Images a step.
         seed: Of weights, order, augmentation and dropout.
         optimizer: `adamw`, or `sgd` with Nesterov momentum 0.9.
@@ -66,6 +69,7 @@ class Recipe:
     weights: StartWeights = "none"
     epochs: int = 40
     stop_after: int = 0
+    keep: KeptEpoch = "best"
     batch_size: int = 96
     seed: int = 0
     optimizer: Optimizer = "adamw"

@@ -113,7 +113,7 @@ def train(
             keep_live(run.live_teachers, live)
     else:
         trainer.restore(state)
-        write_config(run, run.read_config() | {"recipe": recipe.to_dict()})  # its stop_after
+        write_config(run, run.read_config() | {"recipe": recipe.to_dict()})  # what may change
     listener.started(report, len(trainer.history) + 1)
     while not trainer.is_done():
         row = trainer.run_epoch(listener.stepped)
@@ -121,7 +121,7 @@ def train(
         write_history(run.history, trainer.history)
         listener.finished_epoch(row)
     _write_results(run, trainer)
-    return trainer.history[trainer.best.epoch - 1]
+    return trainer.history[trainer.kept().epoch - 1]
 
 
 class _Trainer:
@@ -161,10 +161,16 @@ class _Trainer:
         self.history: list[Epoch] = []
         self.best = Best(epoch=0, top1=-1.0, weights=[])
 
+    def kept(self) -> Best:
+        """Returns the epoch that the recipe keeps, of those so far."""
+        if self.recipe.keep == "best":
+            return self.best
+        return Best(len(self.history), self.history[-1].validation_top1, self.averaged)
+
     def kept_model(self) -> keras.Model:
-        """Returns the network of the best epoch, made of Keras's own layers."""
+        """Returns the network of the kept epoch, made of Keras's own layers."""
         model = self._build("none", None)
-        self.model.set_weights(self.best.weights)
+        self.model.set_weights(self.kept().weights)
         start_from(model, self.model)
         return model
 
@@ -305,7 +311,8 @@ def _validate(
 def _check_resumable(run: Run, recipe: Recipe, description: dict[str, Any]) -> None:
     """Raises ConfigError unless the run was started with this recipe, data and start."""
     was = run.read_config()
-    then = run.read_recipe().replace(stop_after=recipe.stop_after)  # it changes no weight
+    changed = {"stop_after": recipe.stop_after, "keep": recipe.keep}  # they change no weight
+    then = run.read_recipe().replace(**changed)
     differs = difference(then, recipe)
     if was.get("data", {}).get("sha256") != description["data"]["sha256"]:
         differs = "the data is another (its hash differs)"
@@ -325,11 +332,11 @@ def _write_results(run: Run, trainer: _Trainer) -> None:
     calibrated = fold_temperature(network, trainer.validation)
     with files.replacing(run.model) as path:
         network.save(path)
-    ended = {"kept_epoch": trainer.best.epoch, "epochs_run": len(trainer.history)}
+    ended = {"kept_epoch": trainer.kept().epoch, "epochs_run": len(trainer.history)}
     results = {"confidence": dataclasses.asdict(calibrated), "ended": ended}
     write_config(run, run.read_config() | results)
     with files.replacing(run.curves) as path:
-        plots.draw_curves(as_columns(trainer.history), best_epoch=trainer.best.epoch, path=path)
+        plots.draw_curves(as_columns(trainer.history), best_epoch=trainer.kept().epoch, path=path)
 
 
 def _array(variable: Any) -> NDArray[Any]:

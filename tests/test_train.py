@@ -95,6 +95,27 @@ def test_a_run_that_stops_early_is_the_beginning_of_the_whole_one(
     assert short.read_config()["ended"]["epochs_run"] == SHORT.epochs
 
 
+def test_the_last_epoch_is_kept_where_a_recipe_says_so(drawn: Dataset, tmp_path: Path) -> None:
+    """Validation is labelled as the first epoch answers, so that no later one can be better."""
+    first, run, again = (Run(tmp_path / name) for name in ("first", "run", "again"))
+    train(drawn, SHORT.replace(stop_after=1), first)
+    validation = drawn.split("validation")
+    answers = logits_of(load_model(first.model), validation.images).argmax(axis=1)
+    labelled = dataclasses.replace(validation, labels=answers.astype(np.uint8))
+    biased = dataclasses.replace(drawn, splits={**drawn.splits, "validation": labelled})
+    assert train(biased, SHORT, run).epoch == 1
+    np.testing.assert_array_equal(weights_of(run)[0], weights_of(first)[0])
+    last = SHORT.replace(keep="last")
+    assert train(biased, last, run, resume=True).epoch == SHORT.epochs
+    assert run.read_config()["ended"] == {"kept_epoch": SHORT.epochs, "epochs_run": SHORT.epochs}
+    assert run.read_recipe() == last
+    train(biased, last, again)
+    assert_same_weights(run, again)
+    state = load(run.checkpoint)
+    assert state
+    np.testing.assert_array_equal(weights_of(run)[0], state.averaged[0])
+
+
 def test_a_killed_process_loses_at_most_one_epoch(drawn_csv: Path, tmp_path: Path) -> None:
     run, whole = Run(tmp_path / "killed"), Run(tmp_path / "whole")
     script = f"""

@@ -33,6 +33,7 @@ from fer_edge.gates import Verdict
 from fer_edge.history import Epoch
 from fer_edge.improvement import Improvement
 from fer_edge.quickstart import Quickstart, Steps
+from fer_edge.runs import Run
 from fer_edge.tables import Table
 from fer_edge.train import Listener
 
@@ -190,14 +191,14 @@ def show_improvement(found: Improvement | None, before: str, after: str) -> None
         show_table(tables.improvement(found, before, after))
 
 
-def show_training(folder: Path, best: Epoch, n_epochs: int) -> None:
+def show_training(run: Run, kept: Epoch) -> None:
     """Prints what a training ended in, and what comes next."""
     print_text(
-        f"kept epoch {best.epoch} of {n_epochs}: validation top-1 "
-        f"{100 * best.validation_top1:.2f}%, macro-F1 {100 * best.validation_macro_f1:.2f}%"
+        f"kept epoch {kept.epoch} of {run.read_config()['ended']['epochs_run']}: validation top-1 "
+        f"{100 * kept.validation_top1:.2f}%, macro-F1 {100 * kept.validation_macro_f1:.2f}%"
     )
-    print_text(f"{folder}")
-    say(f"Next: fer-edge export {folder} --int8")
+    print_text(f"{run.folder}")
+    say(f"Next: fer-edge export {run.folder} --int8")
 
 
 def show_bench(bench: Bench, written: Path | None) -> None:

@@ -116,7 +116,7 @@ def train(
     live = load_live(asked, dataset) if asked else None
     try:
         with report.training_progress(plan.recipe.last_epoch) as listener:
-            best = run_training(
+            kept = run_training(
                 dataset,
                 plan.recipe,
                 plan.run,
@@ -129,7 +129,7 @@ def train(
     except KeyboardInterrupt:
         report.say(f"Go on with: fer-edge train --out {plan.run.folder} --resume")
         raise
-    report.show_training(plan.run.folder, best, plan.recipe.last_epoch)
+    report.show_training(plan.run, kept)
     if plan.before:
         found = measure_improvement(plan.before, plan.run.model, dataset)
         report.show_improvement(found, init or plan.before.parent.name, str(plan.run.folder))

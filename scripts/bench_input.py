@@ -9,7 +9,7 @@ import numpy as np
 
 from fer_edge.data.sample import sample_dataset
 from fer_edge.recipe import read_recipe
-from fer_edge.train import _Trainer
+from fer_edge.trainer import Trainer
 
 N = 30
 
@@ -17,7 +17,7 @@ N = 30
 def main() -> None:
     """Prints both medians and their ratio."""
     recipe = read_recipe("small")
-    trainer = _Trainer(sample_dataset(), recipe)
+    trainer = Trainer(sample_dataset(), recipe)
     rows = np.arange(recipe.batch_size)
     inputs, steps = [], []
     for number in range(N + 3):

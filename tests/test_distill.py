@@ -22,7 +22,8 @@ from fer_edge.metrics import softmax
 from fer_edge.objective import make_targets
 from fer_edge.recipe import Recipe
 from fer_edge.runs import Run
-from fer_edge.train import Listener, _Trainer, train
+from fer_edge.train import Listener, train
+from fer_edge.trainer import Trainer
 from fer_edge.training_plan import plan_training
 from tests.conftest import NANO
 
@@ -179,7 +180,7 @@ def test_targets_are_label_and_teacher_by_weight(turned: SoftLabels, drawn: Data
 def test_a_student_learns_what_its_teacher_says(turned: SoftLabels, drawn: Dataset) -> None:
     """All is called by the next one's name; the last epoch, since the labels choose the best."""
     recipe = NANO.replace(epochs=16, batch_size=15, teacher_weight=1.0)
-    trainer = _Trainer(drawn, recipe, teacher=turned)
+    trainer = Trainer(drawn, recipe, teacher=turned)
     while not trainer.is_done():
         trainer.run_epoch(lambda *_: None)
     trainer.model.set_weights(trainer.averaged)

@@ -27,7 +27,12 @@ def test_the_ablations_rows_differ_in_one_thing(lab: ModuleType) -> None:
     assert len({row.options for row in read.rows}) == len({row.name for row in read.rows}) >= 10
     several = [row.name for row in read.rows if sum(o.startswith("--") for o in row.options) > 1]
     # Of each, what it adds one thing to is a row as well.
-    assert several == ["one teacher and second head", "two teachers", "three teachers"]
+    assert several == [
+        "one teacher and second head",
+        "two teachers",
+        "three teachers",
+        "base, asked about each varied image",
+    ]
 
 
 def test_the_difference_is_taken_image_by_image(lab: ModuleType) -> None:

@@ -14,7 +14,8 @@ from fer_edge.live_teachers import LiveTeachers, divide_teachers, load_live
 from fer_edge.metrics import softmax
 from fer_edge.recipe import Recipe
 from fer_edge.runs import Run
-from fer_edge.train import Listener, _Trainer, train
+from fer_edge.train import Listener, train
+from fer_edge.trainer import Trainer
 from tests.conftest import NANO
 
 LIVE = NANO.replace(live_teachers=True, batch_size=30)
@@ -60,7 +61,7 @@ def test_targets_are_answers_to_the_images_as_they_were_varied(
     side: int, turned: LiveTeachers, drawn: Dataset
 ) -> None:
     recipe = LIVE.replace(teacher_weight=1.0, mixup=0.4, low_side=32, low_epochs=1 if side else 0)
-    trainer = _Trainer(drawn, recipe, live=turned)
+    trainer = Trainer(drawn, recipe, live=turned)
     with trainer._batches(1) as batches:
         images, targets = next(batches)
     assert not targets.any()  # all of it is left to the teacher
@@ -73,7 +74,7 @@ def test_each_teacher_counts_once_and_the_second_head_is_left_alone(
     turned: LiveTeachers, stored: SoftLabels, drawn: Dataset
 ) -> None:
     recipe = LIVE.replace(teacher_weight=0.6, label_smoothing=0.0)
-    trainer = _Trainer(drawn, recipe, teacher=stored, live=turned)
+    trainer = Trainer(drawn, recipe, teacher=stored, live=turned)
     split = drawn.split("train")
     images, labels = split.images[:9, ..., None], split.labels[:9]
     second = np.full((9, 7), 1 / 7, np.float32)
@@ -87,7 +88,7 @@ def test_each_teacher_counts_once_and_the_second_head_is_left_alone(
 
 def test_a_student_learns_what_it_hears(turned: LiveTeachers, drawn: Dataset) -> None:
     """All is called by the next one's name; the last epoch, since the labels choose the best."""
-    trainer = _Trainer(
+    trainer = Trainer(
         drawn, LIVE.replace(epochs=16, batch_size=15, teacher_weight=1.0), live=turned
     )
     while not trainer.is_done():

@@ -23,7 +23,8 @@ from fer_edge.model import TrainingForm, build_model
 from fer_edge.objective import class_weights, compile_model, smoothed_targets, start_from
 from fer_edge.recipe import Recipe
 from fer_edge.runs import Run
-from fer_edge.train import Listener, _Trainer, train
+from fer_edge.train import Listener, train
+from fer_edge.trainer import Trainer
 from tests.conftest import NANO
 
 SHORT = NANO.replace(epochs=3, batch_size=30, mixup=0.2, dropout=0.3, erase=0.3)
@@ -123,7 +124,8 @@ def test_a_killed_process_loses_at_most_one_epoch(drawn_csv: Path, tmp_path: Pat
         from fer_edge.data.sources import load_dataset
         from fer_edge.runs import Run
         import time
-        from fer_edge.train import Listener, _Trainer, train
+        from fer_edge.train import Listener, train
+        from fer_edge.trainer import Trainer
         from tests.test_train import SHORT
         slowly = Listener(finished_epoch=lambda _row: time.sleep(5))
         run = Run(Path({str(run.folder)!r}))
@@ -247,13 +249,13 @@ import sys
 import numpy as np
 from fer_edge.data.sample import sample_dataset
 from fer_edge.recipe import Recipe
-from fer_edge.train import _Trainer
+from fer_edge.trainer import Trainer
 
 # SGD: Adam's first step is the sign of the gradient, which rounding decides where it is near zero.
 recipe = Recipe(
     arch="nano", optimizer="sgd", learning_rate=0.05, dropout=0.0, ema=0.0, warmup_epochs=0.0
 )
-trainer = _Trainer(sample_dataset(n_per_class=(8, 1, 1)), recipe, "")
+trainer = Trainer(sample_dataset(n_per_class=(8, 1, 1)), recipe, "")
 weights = np.load(sys.argv[1])
 trainer.model.set_weights([weights[name] for name in weights.files])
 trainer.model.train_on_batch(*trainer._batch(np.arange(56), np.random.default_rng(0)))
@@ -298,7 +300,7 @@ def with_votes(dataset: Dataset) -> Dataset:
 def test_the_second_head_learns_the_votes_and_the_first_the_label(drawn: Dataset) -> None:
     """They contradict each other: a head that saw the other's targets would not be right."""
     voted = with_votes(drawn)
-    trainer = _Trainer(voted, NANO.replace(epochs=16, batch_size=15, auxiliary=1.0))
+    trainer = Trainer(voted, NANO.replace(epochs=16, batch_size=15, auxiliary=1.0))
     while not trainer.is_done():
         trainer.run_epoch(lambda *_: None)
     split = drawn.split("train")
@@ -331,7 +333,7 @@ def test_the_weight_of_the_second_head_is_the_recipe_s() -> None:
 
 
 def test_the_first_epochs_are_small(drawn: Dataset) -> None:
-    trainer = _Trainer(drawn, NANO.replace(low_epochs=1, low_side=32))
+    trainer = Trainer(drawn, NANO.replace(low_epochs=1, low_side=32))
     shapes = []
     for epoch in (1, 2):
         with trainer._batches(epoch) as batches:
@@ -349,7 +351,7 @@ def test_low_resolution_and_bfloat16_learn_too(drawn: Dataset, tmp_path: Path) -
 
 
 def test_a_second_half_may_have_a_second_head(run: Run, drawn: Dataset) -> None:
-    trainer = _Trainer(with_votes(drawn), NANO.replace(auxiliary=0.5), init=str(run.model))
+    trainer = Trainer(with_votes(drawn), NANO.replace(auxiliary=0.5), init=str(run.model))
     body, kept = trainer.model.get_weights()[0], load_model(run.model).get_weights()[0]
     np.testing.assert_array_equal(body, kept)
 

@@ -93,15 +93,14 @@ def keep_live(folder: Path, teachers: LiveTeachers) -> None:
         OutputError: It cannot be written.
     """
     with files.replacing(folder) as temporary:
-        for number, (file, name) in enumerate(zip(teachers.files, teachers.names, strict=True)):
-            place = temporary / str(number) / Path(name.rpartition(" ")[0])
-            place.parent.mkdir(parents=True)
-            shutil.copyfile(file, place)
+        temporary.mkdir()
+        for number, file in enumerate(teachers.files):
+            shutil.copyfile(file, temporary / f"{number}.keras")
 
 
 def kept_live(folder: Path) -> LiveTeachers | None:
     """Returns the teachers that `keep_live` copied; None where there are none."""
-    found = sorted(folder.glob("*/*/*.keras"), key=lambda path: int(path.parts[-3]))
+    found = sorted(folder.glob("*.keras"), key=lambda path: int(path.stem))
     return _load(found) if found else None
 
 

@@ -37,11 +37,7 @@ def smoothed_targets(
 
 
 def make_targets(
-    split: Split,
-    n_classes: int,
-    recipe: Recipe,
-    taught: NDArray[np.float32] | None = None,
-    live_share: float = 0.0,
+    split: Split, n_classes: int, recipe: Recipe, taught: NDArray[np.float32] | None = None
 ) -> NDArray[np.float32]:
     """Returns float32 (n, k) targets, or (n, 2k) with those of the auxiliary head behind.
 
@@ -50,7 +46,6 @@ def make_targets(
         n_classes: How many columns a head has.
         recipe: How label, votes and teachers are mixed.
         taught: (n, k), what teachers answer; None without any.
-        live_share: Of the teachers' part, what is left out for those who are asked later.
 
     Raises:
         ConfigError: The auxiliary head has nothing to learn from.
@@ -59,10 +54,8 @@ def make_targets(
         raise ConfigError("The auxiliary head learns FER+'s votes: add --ferplus FILE.")
     votes = 0.0 if recipe.auxiliary else recipe.soft_weight
     first = smoothed_targets(split, n_classes, recipe.label_smoothing, votes)
-    if taught is not None or live_share:
-        first = (1 - recipe.teacher_weight) * first
     if taught is not None:
-        first = first + recipe.teacher_weight * (1 - live_share) * taught
+        first = (1 - recipe.teacher_weight) * first + recipe.teacher_weight * taught
     if not recipe.auxiliary:
         return np.asarray(first, np.float32)
     second = smoothed_targets(split, n_classes, recipe.label_smoothing)

@@ -58,13 +58,14 @@ class Trainer:
         self.n_classes = len(dataset.emotions)
         self.batch_size = min(recipe.batch_size, len(self.train_split))
         self.n_steps = len(self.train_split) // self.batch_size
-        taught = teacher.rows(self.train_split) if teacher else None
         self.live = live
         n_once, n_live = len(teacher.teachers) if teacher else 0, len(live.names) if live else 0
         self.live_share = n_live / max(n_once + n_live, 1)
-        self.targets = make_targets(
-            self.train_split, self.n_classes, recipe, taught, self.live_share
-        )
+        taught = None
+        if teacher or live:  # the live teachers' part is added batch by batch
+            stored = teacher.rows(self.train_split) if teacher else np.float32(0)
+            taught = np.asarray((1 - self.live_share) * stored, np.float32)
+        self.targets = make_targets(self.train_split, self.n_classes, recipe, taught)
         counts = self.train_split.class_counts(self.n_classes)
         self.class_weights = class_weights(counts, recipe.class_weights)
         self.model = self._build(

@@ -22,10 +22,11 @@ from fer_edge.metrics import softmax
 from fer_edge.objective import make_targets
 from fer_edge.recipe import Recipe
 from fer_edge.runs import Run
-from fer_edge.train import Listener, train
+from fer_edge.train import train
 from fer_edge.trainer import Trainer
 from fer_edge.training_plan import plan_training
 from tests.conftest import NANO
+from tests.trainings import Stop, assert_same_weights, last_answers, stop_in_epoch
 
 
 @pytest.fixture
@@ -181,12 +182,7 @@ def test_a_student_learns_what_its_teacher_says(turned: SoftLabels, drawn: Datas
     """All is called by the next one's name; the last epoch, since the labels choose the best."""
     recipe = NANO.replace(epochs=16, batch_size=15, teacher_weight=1.0)
     trainer = Trainer(drawn, recipe, teacher=turned)
-    while not trainer.is_done():
-        trainer.run_epoch(lambda *_: None)
-    trainer.model.set_weights(trainer.averaged)
-    split = drawn.split("train")
-    answers = logits_of(trainer.model, split.images).argmax(axis=1)
-    assert np.mean(answers == (split.labels + 1) % 7) > 0.5
+    assert np.mean(last_answers(trainer) == (drawn.split("train").labels + 1) % 7) > 0.5
 
 
 def test_a_run_that_goes_on_keeps_its_teacher(
@@ -195,20 +191,10 @@ def test_a_run_that_goes_on_keeps_its_teacher(
     recipe = NANO.replace(epochs=2, batch_size=30)
     whole, broken = Run(tmp_path / "whole"), Run(tmp_path / "broken")
     train(drawn, recipe, whole, teacher=turned)
-
-    class Stop(Exception):
-        pass
-
-    def stop(epoch: int, _step: int, _steps: int, _loss: float) -> None:
-        if epoch == 2:
-            raise Stop
-
     with pytest.raises(Stop):
-        train(drawn, recipe, broken, teacher=turned, listener=Listener(stepped=stop))
+        train(drawn, recipe, broken, teacher=turned, listener=stop_in_epoch(2))
     train(drawn, recipe, broken, resume=True)
-    networks = [load_network(made.model).get_weights() for made in (whole, broken)]
-    for a, b in zip(*networks, strict=True):
-        np.testing.assert_array_equal(a, b)
+    assert_same_weights(whole, broken)
     assert whole.read_config()["teachers"] == ["turned"]
 
 

@@ -14,15 +14,12 @@ from fer_edge.live_teachers import LiveTeachers, divide_teachers, load_live
 from fer_edge.metrics import softmax
 from fer_edge.recipe import Recipe
 from fer_edge.runs import Run
-from fer_edge.train import Listener, train
+from fer_edge.train import train
 from fer_edge.trainer import Trainer
 from tests.conftest import NANO
+from tests.trainings import Stop, assert_same_weights, last_answers, stop_in_epoch
 
 LIVE = NANO.replace(live_teachers=True, batch_size=30)
-
-
-class Stop(Exception):
-    pass
 
 
 @pytest.fixture
@@ -91,12 +88,7 @@ def test_a_student_learns_what_it_hears(turned: LiveTeachers, drawn: Dataset) ->
     trainer = Trainer(
         drawn, LIVE.replace(epochs=16, batch_size=15, teacher_weight=1.0), live=turned
     )
-    while not trainer.is_done():
-        trainer.run_epoch(lambda *_: None)
-    trainer.model.set_weights(trainer.averaged)
-    split = drawn.split("train")
-    answers = logits_of(trainer.model, split.images).argmax(axis=1)
-    assert np.mean(answers == (split.labels + 1) % 7) > 0.5
+    assert np.mean(last_answers(trainer) == (drawn.split("train").labels + 1) % 7) > 0.5
 
 
 def test_a_run_that_goes_on_asks_the_same_teachers(
@@ -106,18 +98,11 @@ def test_a_run_that_goes_on_asks_the_same_teachers(
     whole, broken = Run(tmp_path / "whole"), Run(tmp_path / "broken")
     teachers = load_live([str(turned.files[0]), str(run.model)], drawn)
     train(drawn, recipe, whole, live=teachers)
-
-    def stop(epoch: int, _step: int, _steps: int, _loss: float) -> None:
-        if epoch == 2:
-            raise Stop
-
     with pytest.raises(Stop):
-        train(drawn, recipe, broken, live=teachers, listener=Listener(stepped=stop))
+        train(drawn, recipe, broken, live=teachers, listener=stop_in_epoch(2))
     turned.files[0].unlink()
     train(drawn, recipe, broken, resume=True)
-    networks = [load_network(made.model).get_weights() for made in (whole, broken)]
-    for a, b in zip(*networks, strict=True):
-        np.testing.assert_array_equal(a, b)
+    assert_same_weights(whole, broken)
     config = broken.read_config()
     assert config["live_teachers"] == list(teachers.names)
     assert "teachers" not in config

@@ -23,32 +23,12 @@ from fer_edge.model import TrainingForm, build_model
 from fer_edge.objective import class_weights, compile_model, smoothed_targets, start_from
 from fer_edge.recipe import Recipe
 from fer_edge.runs import Run
-from fer_edge.train import Listener, train
+from fer_edge.train import train
 from fer_edge.trainer import Trainer
 from tests.conftest import NANO
+from tests.trainings import Stop, assert_same_weights, stop_in_epoch, weights_of
 
 SHORT = NANO.replace(epochs=3, batch_size=30, mixup=0.2, dropout=0.3, erase=0.3)
-
-
-class Stop(Exception):
-    """Thrown by a listener in the middle of an epoch."""
-
-
-def stop_in_epoch(wanted: int) -> Listener:
-    def stepped(epoch: int, step: int, _n_steps: int, _loss: float) -> None:
-        if (epoch, step) == (wanted, 2):
-            raise Stop
-
-    return Listener(stepped=stepped)
-
-
-def weights_of(run: Run) -> list[np.ndarray]:
-    return list(load_model(run.model).get_weights())
-
-
-def assert_same_weights(first: Run, second: Run) -> None:
-    for a, b in zip(weights_of(first), weights_of(second), strict=True):
-        np.testing.assert_array_equal(a, b)
 
 
 def test_it_learns_and_leaves_a_run(run: Run) -> None:
@@ -125,7 +105,6 @@ def test_a_killed_process_loses_at_most_one_epoch(drawn_csv: Path, tmp_path: Pat
         from fer_edge.runs import Run
         import time
         from fer_edge.train import Listener, train
-        from fer_edge.trainer import Trainer
         from tests.test_train import SHORT
         slowly = Listener(finished_epoch=lambda _row: time.sleep(5))
         run = Run(Path({str(run.folder)!r}))

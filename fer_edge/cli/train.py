@@ -111,7 +111,7 @@ def train(
         report.say(f"note: {note}")
     dataset = report.load(plan.source)
     start = str(plan.init or "")
-    once, asked = divide_teachers(plan.teachers, plan.recipe) if not resume else ([], [])
+    once, asked = divide_teachers(plan.teachers, plan.recipe)
     soft = report.soft_labels(once, dataset) if once else None
     live = load_live(asked, dataset) if asked else None
     try:

@@ -211,3 +211,5 @@ def test_a_lost_webgl_context_is_survived(context: "BrowserContext", address: st
     page.select_option("#engine", "tfjs-webgl")  # it stays lost
     page.wait_for_selector("#trouble:has-text('Reload the page')", timeout=READY_MS)
     assert results(page)["engine"] == "tfjs-wasm"
+    page.wait_for_timeout(2_000)  # the picture is read again meanwhile
+    assert "clipboard" in page.inner_text("#status")

@@ -30,9 +30,10 @@ export class Engines {
   private async use(engine: EngineName): Promise<void> {
     view.showStatus(`Starting ${TITLES[engine]}…`);
     await this.fer.use(engine);
+    view.showStatus(''); // now: after the reading it might be somebody else's
     this.show();
     await this.readAgain();
-    view.showStatus(this.fer.engine === engine ? `${TITLES[engine]} answers now.` : '');
+    if (this.fer.engine === engine) view.showStatus(`${TITLES[engine]} answers now.`);
   }
 
   /** Stays on what was chosen before; else measures what is fastest here, once. */

@@ -6,7 +6,7 @@ Backend-neutral Keras. Validation chooses the epoch that is kept; test chooses n
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -73,8 +73,7 @@ def train(
     description = describe_run(dataset, recipe, init=init) | _describe_teachers(teacher, live)
     if resume:
         _check_resumable(run, recipe, description)
-        teacher = distill.read_soft_labels(run.teacher) if run.teacher.is_file() else None
-        live = kept_live(run.live_teachers)
+        teacher, live = _kept_teachers(run)
     report = None
     if recipe.clean:
         dataset, report = clean_training(dataset, near=recipe.clean_near)
@@ -106,6 +105,32 @@ def _describe_teachers(teacher: SoftLabels | None, live: LiveTeachers | None) ->
     once, asked = teacher.teachers if teacher else (), live.names if live else ()
     names = {"teachers": once, "live_teachers": asked}
     return {key: list(found) for key, found in names.items() if found}
+
+
+def _kept_teachers(run: Run) -> tuple[SoftLabels | None, LiveTeachers | None]:
+    """Returns the teachers that a run was started with.
+
+    Raises:
+        ConfigError: The run's folder has others, or has lost them.
+    """
+    teacher = distill.read_soft_labels(run.teacher) if run.teacher.is_file() else None
+    live = kept_live(run.live_teachers)
+    was, found = run.read_config(), _describe_teachers(teacher, live)
+    for key, path in (("teachers", run.teacher), ("live_teachers", run.live_teachers)):
+        names = was.get(key, [])
+        if _hashes(names) != _hashes(found.get(key, [])):
+            raise ConfigError(
+                f"Cannot resume {run.folder}: expected {path} with what it was started with "
+                f"({', '.join(names) or 'no teacher'}), found "
+                f"{', '.join(found.get(key, [])) or 'no teacher'}. "
+                "Put the file back, or start a new run."
+            )
+    return teacher, live
+
+
+def _hashes(teachers: Sequence[str]) -> list[str]:
+    """Returns what tells teachers apart; a copy has another name."""
+    return [teacher.split()[-1] for teacher in teachers]
 
 
 def _check_resumable(run: Run, recipe: Recipe, description: dict[str, Any]) -> None:

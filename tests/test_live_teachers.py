@@ -1,11 +1,13 @@
 """Teachers asked while a student learns: about what it sees, by share, and again on resume."""
 
+import shutil
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
+from fer_edge.catalog import SHIPPED
 from fer_edge.data.split import Dataset
 from fer_edge.distill import SoftLabels
 from fer_edge.errors import ConfigError, ModelFormatError
@@ -109,6 +111,25 @@ def test_a_run_that_goes_on_asks_the_same_teachers(
     train(drawn, NANO.replace(epochs=1, batch_size=30), broken)
     assert not broken.live_teachers.exists()
     assert "live_teachers" not in broken.read_config()
+
+
+def test_a_run_that_has_lost_a_teacher_does_not_go_on(
+    turned: LiveTeachers, stored: SoftLabels, drawn: Dataset, tmp_path: Path
+) -> None:
+    recipe = LIVE.replace(epochs=2, stop_after=1)
+    started = Run(tmp_path / "started")
+    train(drawn, recipe, started, teacher=stored, live=turned)
+    copy, on = started.live_teachers / "0.keras", recipe.replace(stop_after=2)
+    for kept, found in ((started.teacher, "no teacher"), (copy, "no teacher"), (copy, "0.keras")):
+        content = kept.read_bytes()
+        kept.unlink()
+        if found == "0.keras":
+            shutil.copyfile(SHIPPED / "nano" / "float.keras", kept)  # another network
+        with pytest.raises(ConfigError, match=rf"found (\S*/)?{found}"):
+            train(drawn, on, started, resume=True)
+        kept.write_bytes(content)
+    train(drawn, on, started, resume=True)
+    assert len(started.history.read_text().splitlines()) == 3
 
 
 def test_who_is_asked_when(tmp_path: Path) -> None:

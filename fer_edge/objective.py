@@ -84,7 +84,9 @@ def start_from(
     emotions: Sequence[str] = (),
     known: Sequence[str] = (),
 ) -> None:
-    """Copies weights layer by layer, by name; of the head, what the emotions have in common.
+    """Copies weights layer by layer, by name; of a head, what the emotions have in common.
+
+    A second head that the source has dropped starts as the first one.
 
     Args:
         model: Gets the weights.
@@ -96,12 +98,14 @@ def start_from(
     Raises:
         ConfigError: A layer other than a head is absent or has another shape.
     """
+    has = {layer.name for layer in source.layers}
     for layer in model.layers:
         if not layer.weights:
             continue
+        from_first = layer.name == "auxiliary" and layer.name not in has
         try:
-            weights = source.get_layer(layer.name).get_weights()
-            if layer.name == "logits" and known:
+            weights = source.get_layer("logits" if from_first else layer.name).get_weights()
+            if layer.name in HEADS and known:
                 weights = _shared_columns(layer.get_weights(), weights, emotions, known)
             layer.set_weights(weights)
         except ValueError as exc:

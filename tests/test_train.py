@@ -20,7 +20,13 @@ from fer_edge.errors import ConfigError
 from fer_edge.keras_network import import_keras, load_model, logits_of
 from fer_edge.metrics import softmax
 from fer_edge.model import TrainingForm, build_model
-from fer_edge.objective import class_weights, compile_model, smoothed_targets, start_from
+from fer_edge.objective import (
+    HEADS,
+    class_weights,
+    compile_model,
+    smoothed_targets,
+    start_from,
+)
 from fer_edge.recipe import Recipe
 from fer_edge.runs import Run
 from fer_edge.train import train
@@ -173,6 +179,22 @@ def test_another_head_starts_fresh_and_another_body_is_refused() -> None:
     np.testing.assert_array_equal(eight.get_weights()[0], nano.get_weights()[0])
     with pytest.raises(ConfigError, match="Pick the --arch of the model"):
         start_from(build_model("small"), nano)
+
+
+def test_a_second_head_starts_as_the_first_that_was_kept() -> None:
+    kept = build_model("nano", 7, seed=1)
+    model = build_model("nano", 7, seed=2, form=TrainingForm(auxiliary=True))
+    start_from(model, kept)
+    for head in HEADS:
+        for found, expected in zip(
+            model.get_layer(head).get_weights(), kept.get_layer("logits").get_weights(), strict=True
+        ):
+            np.testing.assert_array_equal(found, expected)
+    of_two = build_model("nano", 7, seed=3, form=TrainingForm(auxiliary=True))
+    start_from(model, of_two)
+    np.testing.assert_array_equal(
+        model.get_layer("auxiliary").get_weights()[0], of_two.get_layer("auxiliary").get_weights()[0]
+    )
 
 
 def test_early_stopping_and_plateau(drawn: Dataset, tmp_path: Path) -> None:

@@ -51,7 +51,7 @@ class Comparison:
 
     Attributes:
         agreement: Share of images with the same argmax.
-        mcnemar_p: Exact two-sided p that both err equally often.
+        mcnemar_p: Exact two-sided p, if both erred equally often.
         top1_difference: Top-1 less the reference's.
     """
 

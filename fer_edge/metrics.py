@@ -104,7 +104,7 @@ def agreement(reference: NDArray[np.floating], candidate: NDArray[np.floating]) 
 
 
 def mcnemar_p(reference_right: NDArray[np.bool_], candidate_right: NDArray[np.bool_]) -> float:
-    """Returns the exact two-sided p that two models err equally often, from paired answers.
+    """Returns the exact two-sided p of paired answers, if two models erred equally often.
 
     Source: McNemar, Psychometrika 12 (1947), as a binomial test of the discordant pairs.
     """

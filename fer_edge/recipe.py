@@ -48,7 +48,8 @@ class Recipe:
             rest is the label.
         live_teachers: Ask the teachers that are networks about each varied image, as the student
             sees it, and not once about the image as it is. Source: Beyer et al., arXiv:2106.05237.
-        class_weights: Loss weight a class: 1, inverse square root of its share, or inverse share.
+        class_weights: Loss weight a class: 1, inverse square root of its share, or inverse share;
+            a target that is divided among classes weighs their mean.
         ema: Momentum of the weights' running mean, which is what is validated and kept; 0 is off.
         dropout: Share of pooled features dropped in training.
         early_stopping: Stop after so many epochs without a better validation top-1; 0 is never.
@@ -210,7 +211,12 @@ def with_settings(base: Recipe, changes: dict[str, Any], settings: Sequence[str]
             f"A recipe has no field {', '.join(unknown)}. It has: {', '.join(known)}."
         )
     parsed = {name: _parse(name, text, type(known[name])) for name, text in texts.items()}
-    return base.replace(**changes, **parsed)
+    for name in changes.keys() & parsed.keys():
+        if changes[name] != parsed[name]:
+            raise ConfigError(
+                f"Recipe field {name}: asked for twice, differently. Pass one of both."
+            )
+    return base.replace(**{**changes, **parsed})
 
 
 def _parse(name: str, text: str, kind: type) -> Any:

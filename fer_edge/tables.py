@@ -96,7 +96,7 @@ def improvement(found: Improvement, before: str, after: str) -> Table:
     p = second.against_float.mcnemar_p if second.against_float else 1.0
     title = (
         f"{data.source}, {data.name} split, n = {len(data.split)}, single crop, float, 95% "
-        f"intervals; p that both err equally often: {p:.2g}"
+        f"intervals; McNemar's p: {p:.2g}"
     )
     rows = [
         ("top-1 %", percent(first.top1), percent(second.top1)),

@@ -79,17 +79,15 @@ def train(
         dataset, report = clean_training(dataset, near=recipe.clean_near)
     state = checkpoint.load(run.checkpoint) if resume else None
     trainer = Trainer(dataset, recipe, init="" if state else init, teacher=teacher, live=live)
-    if state is None:
+    if state:
+        trainer.restore(state)
+    if resume:
+        write_config(run, run.read_config() | {"recipe": recipe.to_dict()})  # what may change
+    else:
         run.clear()
         description["cleaning"] = dataclasses.asdict(report) if report else {}
         write_config(run, description)
-        if teacher:
-            distill.write_soft_labels(run.teacher, teacher)
-        if live:
-            keep_live(run.live_teachers, live)
-    else:
-        trainer.restore(state)
-        write_config(run, run.read_config() | {"recipe": recipe.to_dict()})  # what may change
+        _keep_teachers(run, teacher, live)
     listener.started(report, len(trainer.history) + 1)
     while not trainer.is_done():
         row = trainer.run_epoch(listener.stepped)
@@ -105,6 +103,14 @@ def _describe_teachers(teacher: SoftLabels | None, live: LiveTeachers | None) ->
     once, asked = teacher.teachers if teacher else (), live.names if live else ()
     names = {"teachers": once, "live_teachers": asked}
     return {key: list(found) for key, found in names.items() if found}
+
+
+def _keep_teachers(run: Run, teacher: SoftLabels | None, live: LiveTeachers | None) -> None:
+    """Leaves teachers in a run's folder, for when it is resumed."""
+    if teacher:
+        distill.write_soft_labels(run.teacher, teacher)
+    if live:
+        keep_live(run.live_teachers, live)
 
 
 def _kept_teachers(run: Run) -> tuple[SoftLabels | None, LiveTeachers | None]:

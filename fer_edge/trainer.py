@@ -119,7 +119,7 @@ class Trainer:
                         f"blown up. Lower learning_rate, which is {self.recipe.learning_rate}."
                     )
                 if step % AVERAGE_EVERY == 0 or step == self.n_steps:
-                    self._average()
+                    self._average(step % AVERAGE_EVERY or AVERAGE_EVERY)
                 stepped(number, step, self.n_steps, loss)
         learning_rate = float(_array(self.optimizer.learning_rate))
         scores = _validate(self._averaged_logits(), self.validation.labels, self.n_classes)
@@ -180,14 +180,14 @@ class Trainer:
         head, rest = targets[:, : self.n_classes], targets[:, self.n_classes :]
         return np.concatenate([head + share * self.live.answers(images), rest], axis=1)
 
-    def _average(self) -> None:
-        """Moves the running mean of the weights, batch-norm's statistics among them.
+    def _average(self, steps: int) -> None:
+        """Moves the running mean of the weights by some steps, batch-norm's statistics with them.
 
         Statistics of the live weights do not fit averaged ones, so both are averaged. The first
         call starts the mean.
         """
         live: Weights = self.model.get_weights()
-        momentum = np.float32(self.recipe.ema**AVERAGE_EVERY if self.averaged else 0)
+        momentum = np.float32(self.recipe.ema**steps if self.averaged else 0)
         self.averaged = [
             momentum * mean + (1 - momentum) * value
             for mean, value in zip(self.averaged or live, live, strict=True)

@@ -25,7 +25,8 @@ class TrainingPlan:
         run: Where.
         recipe: How.
         source: On what.
-        init: The network to start from; None for fresh weights, and when resuming.
+        init: The network to start from; None for fresh weights, and when going on from a
+            checkpoint.
         before: The network that the run started from, to compare with; None without one.
         teachers: Names of networks or of soft labels to learn from.
         notes: What of the recipe is left out, and why.
@@ -78,7 +79,8 @@ def plan_training(
     if resume:
         base = read_recipe(name) if recipe else run.read_recipe()
         known = run.read_config().get("init", {}).get("file")
-        start = find_network(init).resolve() if init else None
+        again = init or (None if run.checkpoint.exists() else known)  # if no epoch was ended
+        start = find_network(again).resolve() if again else None
         before = Path(known) if known and Path(known).is_file() else None
         on = source or run.data
         chosen, notes = _suited(with_settings(base, given, settings), on, settings)
@@ -86,10 +88,16 @@ def plan_training(
     go_on = "pass --resume to go on with its training, " if run.checkpoint.exists() else ""
     files.refuse_existing(run.folder, force=force, or_else=go_on)
     start = _find_start(init, run, source) if init else None
+    _check_teachers(teachers, run)
     if start and not recipe:
         given.setdefault("arch", _architecture(start))
     on = source or Source("sample")
     chosen, notes = _suited(with_settings(read_recipe(name), given, settings), on, settings)
+    if chosen.live_teachers and not teachers:
+        notes = (
+            *notes,
+            "the recipe asks teachers about each varied image, and no --teacher is given",
+        )
     return TrainingPlan(run, chosen, on, start, start, tuple(teachers), notes)
 
 
@@ -122,6 +130,17 @@ def _find_start(init: str, run: Run, source: Source | None) -> Path:
     if source is None:
         raise ConfigError(f"Name what {init} is to learn from with --data.")
     return network
+
+
+def _check_teachers(teachers: Sequence[str], run: Run) -> None:
+    """Raises ConfigError where a teacher lies in the folder that is to be replaced."""
+    folder = run.folder.resolve()
+    for name in teachers:
+        if folder in (path := Path(name).resolve(), *path.parents):
+            raise ConfigError(
+                f"The teacher {name} lies in {run.folder}, which the training would replace. "
+                "Choose another --out."
+            )
 
 
 def _architecture(network: Path) -> str:

@@ -150,6 +150,7 @@ def train(lab: Lab, row: Row, seed: int, *, data: str, ferplus: str, out: Path) 
             fer_edge("train", "--out", str(run.folder), "--resume")
             return
     run.folder.mkdir(parents=True, exist_ok=True)
+    run.clear()  # or what an earlier row left would be taken for this one's
     mark.write_text(wanted)
     fer_edge(*asked, *sources, "--out", str(run.folder), "--force")
 

@@ -18,6 +18,7 @@ from fer_edge.recipe import Recipe
 from fer_edge.runs import Run
 from fer_edge.train import train
 from fer_edge.trainer import Trainer
+from fer_edge.training_plan import plan_training
 from tests.conftest import NANO
 from tests.trainings import Stop, assert_same_weights, last_answers, stop_in_epoch
 
@@ -111,6 +112,35 @@ def test_a_run_that_goes_on_asks_the_same_teachers(
     train(drawn, NANO.replace(epochs=1, batch_size=30), broken)
     assert not broken.live_teachers.exists()
     assert "live_teachers" not in broken.read_config()
+
+
+def test_a_run_stopped_in_its_first_epoch_starts_again_as_it_was_started(
+    run: Run, turned: LiveTeachers, stored: SoftLabels, drawn: Dataset, tmp_path: Path
+) -> None:
+    recipe = LIVE.replace(epochs=1, learning_rate=1e-4)
+    whole, broken = Run(tmp_path / "whole"), Run(tmp_path / "broken")
+    train(drawn, recipe, whole, init=str(run.model), teacher=stored, live=turned)
+    with pytest.raises(Stop):
+        train(
+            drawn,
+            recipe,
+            broken,
+            init=str(run.model),
+            teacher=stored,
+            live=turned,
+            listener=stop_in_epoch(1),
+        )
+    assert not broken.checkpoint.exists()
+    again = plan_training(source=None, out=broken.folder, recipe=None, changes={}, resume=True)
+    train(drawn, again.recipe, broken, init=str(again.init), resume=True)
+    assert_same_weights(whole, broken)
+    configs = [finished.read_config() for finished in (whole, broken)]
+    for key in ("init", "teachers", "live_teachers"):
+        assert configs[0][key] == configs[1][key] != {}
+    assert (
+        plan_training(source=None, out=broken.folder, recipe=None, changes={}, resume=True).init
+        is None
+    )  # all of it is in the checkpoint
 
 
 def test_a_run_that_has_lost_a_teacher_does_not_go_on(

@@ -223,6 +223,26 @@ def test_nothing_is_scaled_through_an_activation_that_bends() -> None:
     assert "Activation" not in kinds
 
 
+def test_what_is_added_to_a_kernels_own_input_is_left_alone() -> None:
+    import keras
+
+    layers = keras.layers
+    image = keras.Input((48, 48, 1))
+    first = layers.Conv2D(4, 3, name="first")(image)
+    second = layers.Conv2D(4, 3, padding="same", name="second")(first)
+    pooled = layers.GlobalAveragePooling2D()(
+        layers.Conv2D(7, 1, name="third")(layers.Add()([first, second]))
+    )
+    deployed = keras.Model(image, layers.Softmax()(pooled))
+    kernel, bias = deployed.get_layer("first").get_weights()
+    deployed.get_layer("first").set_weights([kernel * [1, 10, 100, 1000] / 1000, bias])
+    assert find_groups(trace(deployed)) == []
+    before, after = (
+        deployed_probabilities(m, FACES) for m in (deployed, equalize(deployed, FACES))
+    )
+    np.testing.assert_allclose(before, after, atol=1e-6)
+
+
 def test_the_converter_takes_the_grid_as_it_is(exported: Run) -> None:
     calibration = pick_calibration(load_dataset(exported.data))
     prepared = prepare_int8(fold(load_network(exported.model)), calibration.images)

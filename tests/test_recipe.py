@@ -64,6 +64,12 @@ def test_settings_from_text() -> None:
     assert (changed.clean, changed.class_weights) == (False, "sqrt")
 
 
+def test_a_field_asked_for_twice() -> None:
+    assert with_settings(Recipe(), {"epochs": 3}, ["epochs=3"]).epochs == 3
+    with pytest.raises(ConfigError, match="Recipe field epochs: asked for twice"):
+        with_settings(Recipe(), {"epochs": 3}, ["epochs=4"])
+
+
 @pytest.mark.parametrize(
     ("setting", "says"),
     [("mixup", "FIELD=VALUE"), ("mix=1", "no field mix"), ("seed=x", "expected int, found 'x'")],

@@ -181,6 +181,14 @@ def test_another_head_starts_fresh_and_another_body_is_refused() -> None:
         start_from(build_model("small"), nano)
 
 
+def test_the_running_mean_is_reckoned_in_steps(drawn: Dataset) -> None:
+    trainer = Trainer(drawn, NANO.replace(ema=0.9))
+    for value, steps in ((0, 8), (1, 3)):
+        trainer.model.set_weights([np.full_like(w, value) for w in trainer.model.get_weights()])
+        trainer._average(steps)
+    np.testing.assert_allclose(trainer.averaged[0], 1 - 0.9**3, rtol=1e-6)
+
+
 def test_a_second_head_starts_as_the_first_that_was_kept() -> None:
     kept = build_model("nano", 7, seed=1)
     model = build_model("nano", 7, seed=2, form=TrainingForm(auxiliary=True))
@@ -193,7 +201,8 @@ def test_a_second_head_starts_as_the_first_that_was_kept() -> None:
     of_two = build_model("nano", 7, seed=3, form=TrainingForm(auxiliary=True))
     start_from(model, of_two)
     np.testing.assert_array_equal(
-        model.get_layer("auxiliary").get_weights()[0], of_two.get_layer("auxiliary").get_weights()[0]
+        model.get_layer("auxiliary").get_weights()[0],
+        of_two.get_layer("auxiliary").get_weights()[0],
     )
 
 

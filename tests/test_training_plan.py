@@ -59,6 +59,12 @@ def test_the_second_head_is_left_out_without_votes(tmp_path: Path) -> None:
     assert plan(recipe="nano", out=tmp_path / "new").notes == ()
 
 
+def test_live_teachers_that_are_none_are_said(tmp_path: Path) -> None:
+    options = {"settings": ["live_teachers=true"], "out": tmp_path / "new"}
+    assert "no --teacher is given" in plan(**options).notes[-1]
+    assert len(plan(**options, teachers=["base"]).notes) == len(plan(**options).notes) - 1
+
+
 def test_a_start_of_another_architecture_decides_the_architecture(run: Run, tmp_path: Path) -> None:
     assert plan(init=str(run.folder), out=tmp_path / "new").recipe.arch == "nano"
 
@@ -68,6 +74,9 @@ def test_what_is_refused(run: Run, tmp_path: Path) -> None:
         plan(out=run.folder)
     with pytest.raises(ConfigError, match="which the training would replace"):
         plan(init=str(run.folder), out=run.folder, force=True)
+    for teacher in (run.folder, run.model, run.teacher):
+        with pytest.raises(ConfigError, match=r"teacher \S+ lies in \S+, which the training would"):
+            plan(teachers=["fer2013-teacher", str(teacher)], out=run.folder, force=True)
     with pytest.raises(ConfigError, match="learn from with --data"):
         plan(init="small", source=None, out=tmp_path / "new")
     with pytest.raises(ConfigError, match="clean_near: expected clean"):

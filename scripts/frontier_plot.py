@@ -26,6 +26,11 @@ CORNERS = (
     ((-6, 3), "right", "bottom"),
     ((-6, -3), "right", "top"),
 )
+FAR = tuple(  # with a line to the point
+    ((x, y), "left" if x > 0 else "right", "bottom" if y > 0 else "top")
+    for y in (18, -18, 32, -32)
+    for x in (14, -14, 40, -40)
+)
 POINT_SIZE = 8  # points, of a marker with some air
 LINE_SHARE = 0.042  # of a panel's height that a label takes
 
@@ -194,7 +199,8 @@ def _label_marks(axis: Any, panel: Panel) -> list[Any]:
     """Writes each mark's label beside it; those without an x share a column.
 
     A label stands on its mark's side, unless it would cover another label or a point there, or
-    leave the panel: then on the first side or at the first corner where it does not.
+    leave the panel: then on the first side, at the first corner, or farther away with a line to
+    its point, where it does not.
     """
     texts = _label_column(axis, panel)
     taken = [text.get_window_extent() for text in texts]
@@ -211,11 +217,15 @@ def _label_marks(axis: Any, panel: Panel) -> list[Any]:
             color=STYLES[mark.group].colour,
         )
         preferred = SIDES[mark.side]
-        for place in (preferred, *SIDES.values(), *CORNERS, preferred):
+        for place in (preferred, *SIDES.values(), *CORNERS, *FAR, preferred):
             offset, horizontal, vertical = place
             text.set(position=offset, ha=horizontal, va=vertical)
             if _is_free(axis, text.get_window_extent(), taken):
                 break
+        if place in FAR:
+            line = {"arrowstyle": "-", "color": FAINT, "linewidth": 0.8}
+            end = {"xytext": place[0], "textcoords": "offset points", "arrowprops": line}
+            axis.annotate("", (mark.x, mark.percent), **end)
         taken.append(text.get_window_extent())
         texts.append(text)
     return texts

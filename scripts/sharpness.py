@@ -41,7 +41,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     rows = [row for model in options.models for row in rows_of(model, split)]
     title = (
         f"{Path(dataset.source.name).name}, validation split, n = {len(split)}, single crop, "
-        "float, 95% intervals; difference of the cross-entropy, image by image, to the faces as they are"
+        "float, 95% intervals; difference of the cross-entropy, image by image, to the faces as "
+        "they are"
     )
     columns = ("network", "moved by", "top-1 %", "cross-entropy", "difference")
     text = Table(title, columns, tuple(rows)).to_markdown()

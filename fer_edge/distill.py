@@ -118,7 +118,7 @@ def read_soft_labels(path: Path) -> SoftLabels:
                 raise ValueError(f"{levels.dtype} {levels.shape} for {len(ids)} rows")
             if not len(ids) or not levels.any(axis=1).all():
                 raise ValueError("a row is all zeros, or there is none")
-            if not teachers or not all(teachers):
+            if not teachers or not all(map(str.strip, teachers)):
                 raise ValueError("it names no teacher")
             return SoftLabels(ids, levels, emotions, str(arrays["images_sha256"]), teachers)
     except (OSError, ValueError, KeyError, TypeError, EOFError, *BROKEN_ZIP) as exc:

@@ -111,6 +111,7 @@ def find_groups(steps: list[Step]) -> list[Group]:
     for slots in members.values():
         made = [steps[slot - 1] for slot in slots if slot]
         readers = [s for s in steps if set(s.sources) & set(slots) and s not in made]
+        # A kernel that reads its own group is a maker, and what it reads would stay scaled.
         loops = any(has_kernel(s) and set(s.sources) & set(slots) for s in made)
         whole = 0 not in slots and not loops and all(has_kernel(s) or _passes_on(s) for s in made)
         if whole and readers and all(map(has_kernel, readers)):

@@ -203,7 +203,9 @@ def with_settings(base: Recipe, changes: dict[str, Any], settings: Sequence[str]
         name, equals, text = setting.partition("=")
         if not equals:
             raise ConfigError(f"Expected FIELD=VALUE, found {setting!r}.")
-        texts[name.strip()] = text.strip()
+        name, text = name.strip(), text.strip()
+        if texts.setdefault(name, text) != text:
+            raise ConfigError(_asked_twice(name))
     known = {**base.to_dict(), **base.to_dict()["augmentation"]}
     del known["augmentation"]
     if unknown := [name for name in texts if name not in known]:
@@ -213,10 +215,12 @@ def with_settings(base: Recipe, changes: dict[str, Any], settings: Sequence[str]
     parsed = {name: _parse(name, text, type(known[name])) for name, text in texts.items()}
     for name in changes.keys() & parsed.keys():
         if changes[name] != parsed[name]:
-            raise ConfigError(
-                f"Recipe field {name}: asked for twice, differently. Pass one of both."
-            )
+            raise ConfigError(_asked_twice(name))
     return base.replace(**{**changes, **parsed})
+
+
+def _asked_twice(name: str) -> str:
+    return f"Recipe field {name}: asked for twice, differently. Pass one of both."
 
 
 def _parse(name: str, text: str, kind: type) -> Any:

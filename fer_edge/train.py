@@ -58,7 +58,8 @@ def train(
         init: A `.keras` network to start from instead of fresh weights.
         teacher: What teachers answer to the train split; a run that is resumed keeps its own.
         live: Teachers that are asked about each batch; a run that is resumed keeps its own.
-        resume: Go on from the run's checkpoint.
+        resume: Go on from the run's checkpoint; without one, as no epoch was ended, start again
+            from the `init` that the run was started with, which has to be passed.
         listener: Told of progress.
 
     Returns:
@@ -147,13 +148,15 @@ def _check_resumable(run: Run, recipe: Recipe, description: dict[str, Any]) -> N
     differs = difference(then, recipe)
     if was.get("data", {}).get("sha256") != description["data"]["sha256"]:
         differs = "the data is another (its hash differs)"
-    start = description["init"]  # a resumed training needs none: all is in the checkpoint
-    if start and was.get("init", {}).get("sha256") != start["sha256"]:
+    start, began = description["init"], was.get("init", {})
+    if start and began.get("sha256") != start["sha256"]:
         differs = "init is another network (its hash differs)"
+    elif began and not start and not run.checkpoint.exists():
+        differs = f"no epoch was ended, so it needs what it started from, {began['file']}"
     if differs:
         raise ConfigError(
             f"Cannot resume {run.folder}: {differs}. "
-            "Leave the option out to go on as it was started, or start a new run."
+            "Go on as it was started, without other options, or start a new run."
         )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from fer_edge import files
 from fer_edge.catalog import find_network
 from fer_edge.data.split import Source
+from fer_edge.distill import stored_labels
 from fer_edge.errors import ConfigError
 from fer_edge.keras_network import load_network
 from fer_edge.model import ALL_NAMES
@@ -89,7 +90,7 @@ def plan_training(
     files.refuse_existing(run.folder, force=force, or_else=go_on)
     start = _find_start(init, run, source) if init else None
     _check_teachers(teachers, run)
-    if start and not recipe:
+    if start and not recipe and not any(_field(setting) == "arch" for setting in settings):
         given.setdefault("arch", _architecture(start))
     on = source or Source("sample")
     chosen, notes = _suited(with_settings(read_recipe(name), given, settings), on, settings)
@@ -108,11 +109,16 @@ def _suited(
 
     A head that was asked for by name stays, and fails for want of votes.
     """
-    asked = any(setting.partition("=")[0].strip() == "auxiliary" for setting in settings)
+    asked = any(_field(setting) == "auxiliary" for setting in settings)
     if not recipe.auxiliary or source.ferplus or asked:
         return recipe, ()
     note = "the recipe's second head learns FER+'s votes, and is left out without --ferplus"
     return recipe.replace(auxiliary=0.0), (note,)
+
+
+def _field(setting: str) -> str:
+    """Returns the name in FIELD=VALUE."""
+    return setting.partition("=")[0].strip()
 
 
 def _suitable_recipe(arch: str | None, init: str | None) -> str:
@@ -136,7 +142,8 @@ def _check_teachers(teachers: Sequence[str], run: Run) -> None:
     """Raises ConfigError where a teacher lies in the folder that is to be replaced."""
     folder = run.folder.resolve()
     for name in teachers:
-        if folder in (path := Path(name).resolve(), *path.parents):
+        path = (stored_labels(name) or find_network(name)).resolve()
+        if folder in path.parents:
             raise ConfigError(
                 f"The teacher {name} lies in {run.folder}, which the training would replace. "
                 "Choose another --out."

@@ -53,11 +53,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def rows_of(model: str, split: Split) -> list[tuple[str, ...]]:
     """Returns a row for each distance that the faces are moved by."""
     network = load_network(find_network(model))
-    as_they_are = losses(logits_of(network, split.images), split)
+    as_they_are: NDArray[np.float64] | None = None
     rows: list[tuple[str, ...]] = []
     for px in MOVES_PX:
         logits = logits_of(network, moved(split.images, px))
         loss = losses(logits, split)
+        as_they_are = loss if as_they_are is None else as_they_are
         right = int((logits.argmax(axis=1) == split.labels).sum())
         rows.append(
             (

@@ -59,7 +59,7 @@ def test_rotation_keeps_the_centre() -> None:
 
 
 def test_lanczos_keeps_what_linear_blurs() -> None:
-    """Sharpness as the share of what a Laplacian answers, half a pixel aside."""
+    """Sharpness is what a Laplacian answers; images lie up to a pixel aside."""
     half = Augmentation(False, 0.02, 0, 0, 0, 0)
     sharpness = {}
     for resampling in ("linear", "cubic", "lanczos"):

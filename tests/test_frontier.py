@@ -249,6 +249,22 @@ def test_close_points_have_labels_that_lie_on_nothing(frontier: ModuleType, tmp_
     assert {text.get_text() for text in texts} == {mark.label for mark in marks}
 
 
+def test_in_a_crowd_labels_stand_farther_away_with_a_line(
+    frontier: ModuleType, tmp_path: Path
+) -> None:
+    plot = sys.modules["frontier_plot"]
+    crowd = [
+        plot.Mark(f"a crowded network {i}", "ours", 68.2 + i / 20, 1 + i / 100) for i in range(6)
+    ]
+    panel = plot.Panel("A title", "ms", {"ours": "ours"}, [*crowd, plot.Mark("", "peer", 60, 9.0)])
+    texts = frontier.draw_frontier([panel], tmp_path / "f.svg")[0]
+    far = [text for text in texts if text.get_position() in {offset for offset, *_ in plot.FAR}]
+    lines = [text for text in texts[0].axes.texts if getattr(text, "arrow_patch", None)]
+    assert 0 < len(far) == len(lines) < len(texts)
+    for one, other in itertools.combinations([text.get_window_extent() for text in far], 2):
+        assert not one.overlaps(other)
+
+
 def test_the_same_panels_give_the_same_bytes(frontier: ModuleType, tmp_path: Path) -> None:
     plot = sys.modules["frontier_plot"]
     marks = [

@@ -1,5 +1,6 @@
 """The recipe lab: rows are compared image by image, and what is trained is not trained again."""
 
+import subprocess
 from pathlib import Path
 from types import ModuleType
 
@@ -125,6 +126,12 @@ def test_a_lab_writes_its_table_and_goes_on_where_it_was(
     lab.main()
     again = {path.parent.name for path, then in trained.items() if path.stat().st_mtime_ns != then}
     assert again == {"short-0"}
+
+    (tmp_path / "rows.toml").write_text(rows.replace("epochs=1", "epochz=2"))
+    for _ in range(2):  # the second time no other row's network is taken for this one's
+        with pytest.raises(subprocess.CalledProcessError):
+            lab.main()
+        assert not (tmp_path / "out/short-0/model.keras").exists()
 
 
 def test_a_page_without_marks_is_left_alone(

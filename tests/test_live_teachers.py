@@ -131,12 +131,15 @@ def test_a_run_stopped_in_its_first_epoch_starts_again_as_it_was_started(
             listener=stop_in_epoch(1),
         )
     assert not broken.checkpoint.exists()
+    with pytest.raises(ConfigError, match=r"needs what it started from, \S+model.keras"):
+        train(drawn, recipe, broken, resume=True)
     again = plan_training(source=None, out=broken.folder, recipe=None, changes={}, resume=True)
     train(drawn, again.recipe, broken, init=str(again.init), resume=True)
     assert_same_weights(whole, broken)
     configs = [finished.read_config() for finished in (whole, broken)]
     for key in ("init", "teachers", "live_teachers"):
-        assert configs[0][key] == configs[1][key] != {}
+        assert configs[0][key]
+        assert configs[0][key] == configs[1][key]
     assert (
         plan_training(source=None, out=broken.folder, recipe=None, changes={}, resume=True).init
         is None

@@ -68,6 +68,8 @@ def test_a_field_asked_for_twice() -> None:
     assert with_settings(Recipe(), {"epochs": 3}, ["epochs=3"]).epochs == 3
     with pytest.raises(ConfigError, match="Recipe field epochs: asked for twice"):
         with_settings(Recipe(), {"epochs": 3}, ["epochs=4"])
+    with pytest.raises(ConfigError, match="Recipe field seed: asked for twice"):
+        with_settings(Recipe(), {}, ["seed=3", "seed=4"])
 
 
 @pytest.mark.parametrize(

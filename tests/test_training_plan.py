@@ -59,6 +59,19 @@ def test_the_second_head_is_left_out_without_votes(tmp_path: Path) -> None:
     assert plan(recipe="nano", out=tmp_path / "new").notes == ()
 
 
+def test_shipped_teachers_lie_in_no_folder_of_their_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for out in (Path(), Path("base")):
+        assert plan(teachers=["base", "fer2013-teacher"], out=out, force=True).run.folder == out
+
+
+def test_an_architecture_that_is_set_is_not_taken_from_the_start(tmp_path: Path) -> None:
+    made = plan(init="small", settings=["arch=base"], out=tmp_path / "new")
+    assert made.recipe.arch == "base"
+
+
 def test_live_teachers_that_are_none_are_said(tmp_path: Path) -> None:
     options = {"settings": ["live_teachers=true"], "out": tmp_path / "new"}
     assert "no --teacher is given" in plan(**options).notes[-1]
@@ -77,6 +90,8 @@ def test_what_is_refused(run: Run, tmp_path: Path) -> None:
     for teacher in (run.folder, run.model, run.teacher):
         with pytest.raises(ConfigError, match=r"teacher \S+ lies in \S+, which the training would"):
             plan(teachers=["fer2013-teacher", str(teacher)], out=run.folder, force=True)
+    shipped = plan(teachers=["fer2013-teacher", "base"], out=tmp_path, force=True)
+    assert shipped.teachers == ("fer2013-teacher", "base")
     with pytest.raises(ConfigError, match="learn from with --data"):
         plan(init="small", source=None, out=tmp_path / "new")
     with pytest.raises(ConfigError, match="clean_near: expected clean"):

@@ -32,7 +32,7 @@ class Augmentation:
         erase: Share of images in which a rectangle becomes noise. Source: arXiv:1708.04896.
         mixup: Alpha of the Beta that blends pairs; 0 is off. Source: arXiv:1710.09412.
         resampling: How a warped image's pixels are made. `linear` blurs, so that a network sees
-            sharper images in use than it was trained on; `lanczos` keeps them as sharp.
+            sharper images in use than it was trained on; `lanczos` keeps them nearly as sharp.
     """
 
     flip: bool = True

@@ -30,10 +30,11 @@ export class Engines {
   private async use(engine: EngineName): Promise<void> {
     view.showStatus(`Starting ${TITLES[engine]}…`);
     await this.fer.use(engine);
-    view.showStatus(''); // now: after the reading it might be somebody else's
+    view.showStatus('');
     this.show();
     await this.readAgain();
-    if (this.fer.engine === engine) view.showStatus(`${TITLES[engine]} answers now.`);
+    if (view.hasStatus()) return; // what was said meanwhile stays
+    view.showStatus(this.fer.engine === engine ? `${TITLES[engine]} answers now.` : '');
   }
 
   /** Stays on what was chosen before; else measures what is fastest here, once. */

@@ -136,6 +136,10 @@ export function showStatus(text: string): void {
   element('status').textContent = text;
 }
 
+export function hasStatus(): boolean {
+  return element('status').textContent !== '';
+}
+
 /** Shows names and values as a list. */
 export function showFacts(facts: readonly [string, string][]): void {
   const list = element('facts');

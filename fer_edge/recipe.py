@@ -198,7 +198,7 @@ def with_settings(base: Recipe, changes: dict[str, Any], settings: Sequence[str]
     Raises:
         ConfigError: A text is not of that form, or a field has a wrong name, type or range.
     """
-    texts = {}
+    texts: dict[str, str] = {}
     for setting in settings:
         name, equals, text = setting.partition("=")
         if not equals:

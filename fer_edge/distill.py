@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_edge import files
-from fer_edge.catalog import find_source, network_emotions
+from fer_edge.catalog import find_network, find_source, network_emotions
 from fer_edge.data.split import Dataset, Split
 from fer_edge.errors import ConfigError, DataError
 from fer_edge.keras_network import load_network, logits_of
@@ -208,6 +208,15 @@ def stored_labels(name: str) -> Path | None:
         return path
     shipped = SHIPPED / f"{name}{SUFFIX}"
     return shipped if shipped.is_file() and not path.exists() else None
+
+
+def teacher_file(name: str) -> Path:
+    """Returns the soft labels or the network that a teacher's name stands for.
+
+    Raises:
+        ModelFormatError: There is none.
+    """
+    return stored_labels(name) or find_network(name)
 
 
 def teacher_network(name: str, dataset: Dataset) -> Path:

@@ -37,9 +37,16 @@ def softmax(logits: NDArray[np.floating]) -> NDArray[np.float64]:
 
 
 def cross_entropy(probabilities: NDArray[np.floating], labels: NDArray[np.integer]) -> float:
-    """Returns the mean of -log p(label), in nats; p is bounded below by 1e-7."""
+    """Returns the mean of `log_losses`."""
+    return float(log_losses(probabilities, labels).mean())
+
+
+def log_losses(
+    probabilities: NDArray[np.floating], labels: NDArray[np.integer]
+) -> NDArray[np.float64]:
+    """Returns -log p(label) of each image, (n,), in nats; p is bounded below by 1e-7."""
     picked = probabilities[np.arange(len(labels)), labels]
-    return float(-np.log(np.maximum(picked, EPSILON)).mean())
+    return np.asarray(-np.log(np.maximum(picked, EPSILON)), np.float64)
 
 
 def confusion_matrix(
@@ -82,6 +89,12 @@ def wilson_interval(n_right: int, n: int) -> Interval:
     centre = (share + z2 / (2 * n)) / (1 + z2 / n)
     half = Z95 * math.sqrt(share * (1 - share) / n + z2 / (4 * n * n)) / (1 + z2 / n)
     return Interval(share, max(0.0, centre - half), min(1.0, centre + half), n)
+
+
+def mean_interval(values: NDArray[np.floating]) -> Interval:
+    """Returns the mean of (n,) values, n over 1, with its normal interval."""
+    mean, half = float(values.mean()), Z95 * float(values.std(ddof=1)) / len(values) ** 0.5
+    return Interval(mean, mean - half, mean + half, len(values))
 
 
 def macro_f1_interval(

@@ -8,7 +8,7 @@ from typing import Any
 from fer_edge import files
 from fer_edge.catalog import find_network
 from fer_edge.data.split import Source
-from fer_edge.distill import stored_labels
+from fer_edge.distill import teacher_file
 from fer_edge.errors import ConfigError
 from fer_edge.keras_network import load_network
 from fer_edge.model import ALL_NAMES
@@ -89,7 +89,8 @@ def plan_training(
     go_on = "pass --resume to go on with its training, " if run.checkpoint.exists() else ""
     files.refuse_existing(run.folder, force=force, or_else=go_on)
     start = _find_start(init, run, source) if init else None
-    _check_teachers(teachers, run)
+    for teacher in teachers:
+        _check_outside(f"The teacher {teacher}", teacher_file(teacher), run)
     if start and not recipe and not any(_field(setting) == "arch" for setting in settings):
         given.setdefault("arch", _architecture(start))
     on = source or Source("sample")
@@ -129,25 +130,18 @@ def _suitable_recipe(arch: str | None, init: str | None) -> str:
 
 def _find_start(init: str, run: Run, source: Source | None) -> Path:
     network = find_network(init).resolve()
-    if run.folder.resolve() in network.parents:
-        raise ConfigError(
-            f"{init} lies in {run.folder}, which the training would replace. Choose another --out."
-        )
+    _check_outside(init, network, run)
     if source is None:
         raise ConfigError(f"Name what {init} is to learn from with --data.")
     return network
 
 
-def _check_teachers(teachers: Sequence[str], run: Run) -> None:
-    """Raises ConfigError where a teacher lies in the folder that is to be replaced."""
-    folder = run.folder.resolve()
-    for name in teachers:
-        path = (stored_labels(name) or find_network(name)).resolve()
-        if folder in path.parents:
-            raise ConfigError(
-                f"The teacher {name} lies in {run.folder}, which the training would replace. "
-                "Choose another --out."
-            )
+def _check_outside(what: str, file: Path, run: Run) -> None:
+    """Raises ConfigError where a file lies in the folder that is to be replaced."""
+    if run.folder.resolve() in file.resolve().parents:
+        raise ConfigError(
+            f"{what} lies in {run.folder}, which the training would replace. Choose another --out."
+        )
 
 
 def _architecture(network: Path) -> str:

@@ -24,10 +24,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_edge import files, metrics
-from fer_edge.catalog import find_network
 from fer_edge.data.sources import load_dataset
 from fer_edge.data.split import Source
-from fer_edge.distill import stored_labels
+from fer_edge.distill import teacher_file
 from fer_edge.keras_network import load_network, logits_of
 from fer_edge.metrics import Interval
 from fer_edge.model import ARCHITECTURES
@@ -158,7 +157,7 @@ def train(lab: Lab, row: Row, seed: int, *, data: str, ferplus: str, out: Path) 
 def teachers_of(row: Row) -> dict[str, str]:
     """Returns the SHA-256 of each teacher's file, by the name that a row's options give it."""
     names = [b for a, b in itertools.pairwise(row.options) if a == "--teacher"]
-    return {name: files.sha256_of(stored_labels(name) or find_network(name)) for name in names}
+    return {name: files.sha256_of(teacher_file(name)) for name in names}
 
 
 def fer_edge(*arguments: str) -> None:
@@ -212,10 +211,7 @@ def paired_difference(right: NDArray[np.bool_], baseline: NDArray[np.bool_]) -> 
     The interval is the normal one over images, each the mean over the seeds: it says what other
     images would give, with these seeds.
     """
-    difference = right.mean(axis=0) - baseline.mean(axis=0)
-    half = metrics.Z95 * float(difference.std(ddof=1)) / len(difference) ** 0.5
-    mean = float(difference.mean())
-    return Interval(mean, mean - half, mean + half, len(difference))
+    return metrics.mean_interval(right.mean(axis=0) - baseline.mean(axis=0))
 
 
 def macro_f1_samples(answers: NDArray[np.int64], truth: Labels) -> NDArray[np.float64]:

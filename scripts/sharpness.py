@@ -57,7 +57,7 @@ def rows_of(model: str, split: Split) -> list[tuple[str, ...]]:
     rows: list[tuple[str, ...]] = []
     for px in MOVES_PX:
         logits = logits_of(network, moved(split.images, px))
-        loss = losses(logits, split)
+        loss = metrics.log_losses(metrics.softmax(logits), split.labels)
         as_they_are = loss if as_they_are is None else as_they_are
         right = int((logits.argmax(axis=1) == split.labels).sum())
         rows.append(
@@ -66,7 +66,7 @@ def rows_of(model: str, split: Split) -> list[tuple[str, ...]]:
                 f"{px:g} px" if px else "as they are",
                 percent(metrics.wilson_interval(right, len(split))),
                 f"{loss.mean():.3f}",
-                _signed(mean_interval(loss - as_they_are)) if px else "",
+                _signed(metrics.mean_interval(loss - as_they_are)) if px else "",
             )
         )
     return rows
@@ -87,18 +87,6 @@ def moved(images: NDArray[np.uint8], px: float) -> NDArray[np.uint8]:
             borderMode=cv2.BORDER_REPLICATE,
         )
     return out
-
-
-def losses(logits: NDArray[np.floating], split: Split) -> NDArray[np.float64]:
-    """Returns each image's cross-entropy in nats, (n,)."""
-    probabilities = metrics.softmax(logits)[np.arange(len(split)), split.labels]
-    return -np.log(np.maximum(probabilities, np.finfo(np.float64).tiny))
-
-
-def mean_interval(values: NDArray[np.float64]) -> Interval:
-    """Returns the mean of (n,) values with its normal interval of 95%."""
-    mean, half = float(values.mean()), metrics.Z95 * float(values.std(ddof=1)) / len(values) ** 0.5
-    return Interval(mean, mean - half, mean + half, len(values))
 
 
 def _signed(interval: Interval) -> str:

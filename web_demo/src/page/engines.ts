@@ -33,8 +33,8 @@ export class Engines {
     view.showStatus('');
     this.show();
     await this.readAgain();
-    if (view.hasStatus()) return; // what was said meanwhile stays
-    view.showStatus(this.fer.engine === engine ? `${TITLES[engine]} answers now.` : '');
+    if (view.hasStatus() || this.fer.engine !== engine) return; // what was said meanwhile stays
+    view.showStatus(`${TITLES[engine]} answers now.`);
   }
 
   /** Stays on what was chosen before; else measures what is fastest here, once. */

@@ -136,6 +136,7 @@ export function showStatus(text: string): void {
   element('status').textContent = text;
 }
 
+/** Tells whether something is said there. */
 export function hasStatus(): boolean {
   return element('status').textContent !== '';
 }

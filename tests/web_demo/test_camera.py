@@ -135,6 +135,7 @@ def test_the_camera_is_read_until_it_is_paused(launch: Launch, address: str, cli
 def test_boxes_are_mirrored_with_the_picture(launch: Launch, address: str, aside: Path) -> None:
     page = visit(camera_context(launch, *flags_of(aside)), address)
     page.click("#camera")
+    page.wait_for_selector("#frame.mirrored", timeout=READY_MS)  # the sample's boxes are gone
     page.wait_for_selector("#boxes > div span:has-text('%')", timeout=READY_MS)
     sides = []
     for _ in range(2):

@@ -185,8 +185,9 @@ export class Demo {
   }
 
   toggleMirror(): void {
+    if (!this.stream) return; // it is still waited for, and its side is not known
     this.mirror = !this.mirror;
-    if (this.stream) this.mirrors.set(camera.idOf(this.stream), this.mirror);
+    this.mirrors.set(camera.idOf(this.stream), this.mirror);
     view.showSource('video', this.mirror);
     view.showControls({ live: true, several: null, mirror: this.mirror });
   }

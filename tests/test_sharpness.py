@@ -50,6 +50,7 @@ def test_the_table_goes_into_the_page(
     rows = [line.split("|")[1:-1] for line in text.splitlines() if str(run.folder) in line]
     assert [row[1].strip() for row in rows] == ["as they are", "0.1 px", "0.25 px", "0.5 px"]
     losses = [float(row[3]) for row in rows]
+    assert len(set(losses)) > 1  # the faces were moved
     for row, loss in zip(rows[1:], losses[1:], strict=True):
         assert float(row[4].split()[0]) == pytest.approx(loss - losses[0], abs=2e-3)
     assert text.startswith("# Title\n")

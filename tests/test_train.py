@@ -30,7 +30,7 @@ from fer_edge.objective import (
 from fer_edge.recipe import Recipe
 from fer_edge.runs import Run
 from fer_edge.train import train
-from fer_edge.trainer import Trainer
+from fer_edge.trainer import AVERAGE_EVERY, Trainer
 from tests.conftest import NANO
 from tests.trainings import Stop, assert_same_weights, stop_in_epoch, weights_of
 
@@ -187,6 +187,11 @@ def test_the_running_mean_is_reckoned_in_steps(drawn: Dataset) -> None:
         trainer.model.set_weights([np.full_like(w, value) for w in trainer.model.get_weights()])
         trainer._average(steps)
     np.testing.assert_allclose(trainer.averaged[0], 1 - 0.9**3, rtol=1e-6)
+    counted: list[int] = []
+    trainer._average = counted.append  # type: ignore[method-assign]
+    trainer.run_epoch(lambda *_: None)
+    assert sum(counted) == trainer.n_steps
+    assert counted[-1] < AVERAGE_EVERY
 
 
 def test_a_second_head_starts_as_the_first_that_was_kept() -> None:
@@ -259,7 +264,7 @@ import sys
 import numpy as np
 from fer_edge.data.sample import sample_dataset
 from fer_edge.recipe import Recipe
-from fer_edge.trainer import Trainer
+from fer_edge.trainer import AVERAGE_EVERY, Trainer
 
 # SGD: Adam's first step is the sign of the gradient, which rounding decides where it is near zero.
 recipe = Recipe(

@@ -264,7 +264,7 @@ import sys
 import numpy as np
 from fer_edge.data.sample import sample_dataset
 from fer_edge.recipe import Recipe
-from fer_edge.trainer import AVERAGE_EVERY, Trainer
+from fer_edge.trainer import Trainer
 
 # SGD: Adam's first step is the sign of the gradient, which rounding decides where it is near zero.
 recipe = Recipe(

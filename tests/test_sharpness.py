@@ -9,7 +9,6 @@ import pytest
 
 from fer_edge.data.split import Dataset
 from fer_edge.data.write import write_folders
-from fer_edge.metrics import mean_interval
 from fer_edge.runs import Run
 from tests.load_script import load_script
 
@@ -31,12 +30,6 @@ def test_half_a_pixel_blurs_and_a_whole_one_does_not(sharpness: ModuleType) -> N
     ]
     assert detail == sorted(detail, reverse=True)
     assert detail[3] < 0.3 * detail[0]
-
-
-def test_a_mean_has_its_interval() -> None:
-    found = mean_interval(np.array([0.0, 1.0] * 50))
-    assert found.value == 0.5
-    assert found.high - found.value == pytest.approx(1.96 * 0.50252 / 10, rel=1e-3)
 
 
 def test_the_table_goes_into_the_page(

@@ -198,13 +198,13 @@ def _marker(group: Group) -> dict[str, Any]:
 def _label_marks(axis: Any, panel: Panel) -> list[Any]:
     """Writes each mark's label beside it; those without an x share a column.
 
-    A label stands on its mark's side, unless it would cover another label or a point there, or
-    leave the panel: then on the first side, at the first corner, or farther away with a line to
-    its point, where it does not.
+    A label stands on its mark's side, unless it would cover another label, a point or an interval
+    there, or leave the panel: then on the first side, at the first corner, or farther away with a
+    line to its point, where it does not.
     """
     texts = _label_column(axis, panel)
     taken = [text.get_window_extent() for text in texts]
-    taken += [_point_box(axis, panel.x_of(mark), mark.percent) for mark in panel.marks]
+    taken += [box for mark in panel.marks for box in _mark_boxes(axis, mark, panel.x_of(mark))]
     for mark in panel.marks:
         if mark.x is None:
             continue
@@ -238,13 +238,23 @@ def _is_free(axis: Any, box: Any, taken: Sequence[Any]) -> bool:
     return inside and not any(box.overlaps(other) for other in taken)
 
 
-def _point_box(axis: Any, x: float, percent: float) -> Any:
-    """Returns where a mark's point is drawn, in the picture's dots."""
+def _mark_boxes(axis: Any, mark: Mark, x: float) -> list[Any]:
+    """Returns what a mark's point and its intervals' lines cover, in the picture's dots."""
+    half = POINT_SIZE / 2 * axis.figure.dpi / 72
+    boxes = [_box(axis, (x, x), (mark.percent, mark.percent)).padded(half)]
+    if mark.percent_range:
+        boxes.append(_box(axis, (x, x), mark.percent_range).padded(1))
+    if mark.x_range:
+        boxes.append(_box(axis, mark.x_range, (mark.percent, mark.percent)).padded(1))
+    return boxes
+
+
+def _box(axis: Any, x_range: tuple[float, float], y_range: tuple[float, float]) -> Any:
+    """Returns a box of a panel's numbers in the picture's dots."""
     from matplotlib.transforms import Bbox
 
-    centre_x, centre_y = axis.transData.transform((x, percent))
-    half = POINT_SIZE / 2 * axis.figure.dpi / 72
-    return Bbox.from_extents(centre_x - half, centre_y - half, centre_x + half, centre_y + half)
+    corners = axis.transData.transform(list(zip(x_range, y_range, strict=True)))
+    return Bbox(corners)
 
 
 def _label_column(axis: Any, panel: Panel) -> list[Any]:

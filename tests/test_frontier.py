@@ -230,19 +230,23 @@ def test_labels_of_the_picture_do_not_overlap(
 
 
 def test_close_points_have_labels_that_lie_on_nothing(frontier: ModuleType, tmp_path: Path) -> None:
+    from matplotlib.transforms import Bbox
+
     plot = sys.modules["frontier_plot"]
     marks = [
         plot.Mark("small int8", "ours", 68.2, 0.62, (66, 70)),
         plot.Mark("small float32", "ours in float32", 68.3, 0.58, (66, 70)),
         plot.Mark("large int8", "ours", 68.2, 0.8, (66, 70)),
         plot.Mark("at the edge", "peer", 69.9, 2.0, side="above"),
+        plot.Mark("on its own interval", "ours", 67.5, 1.3, (66, 69), side="below"),
     ]
     panel = plot.Panel("A title", "ms", {"ours": "ours"}, marks)
     texts = frontier.draw_frontier([panel], tmp_path / "f.svg")[0]
     axis = texts[0].axes
     boxes = [text.get_window_extent() for text in texts]
-    points = [plot._point_box(axis, mark.x, mark.percent) for mark in marks]
-    for one, other in [*itertools.combinations(boxes, 2), *itertools.product(boxes, points)]:
+    ends = [[(m.x, y) for y in m.percent_range or (m.percent, m.percent)] for m in marks]
+    drawn = [Bbox(axis.transData.transform(pair)).padded(1) for pair in ends]
+    for one, other in [*itertools.combinations(boxes, 2), *itertools.product(boxes, drawn)]:
         assert not one.overlaps(other)
     frame = axis.get_window_extent()
     assert all(frame.x0 <= box.x0 and box.y1 <= frame.y1 for box in boxes)

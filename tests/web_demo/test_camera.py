@@ -193,6 +193,26 @@ def test_impatience_leaves_no_camera_on(launch: Launch, address: str, clip: Path
     assert found["frames_per_second"] is None
 
 
+def test_a_camera_that_is_waited_for_is_not_mirrored(
+    launch: Launch, address: str, clip: Path
+) -> None:
+    context = camera_context(launch, *flags_of(clip))
+    context.add_init_script(
+        """const ask = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+        const granted = new Promise((resolve) => { window.grant = resolve; });
+        navigator.mediaDevices.getUserMedia = (wanted) => granted.then(() => ask(wanted));"""
+    )
+    page = visit(context, address)
+    page.click("#camera")
+    page.click("#mirror")
+    assert page.is_hidden("#video")  # and not an empty one
+    assert page.get_attribute("#mirror", "aria-pressed") == "true"
+    assert "Waiting for the camera" in page.inner_text("#hint")
+    page.evaluate("window.grant()")
+    page.wait_for_selector("#frame.mirrored", timeout=READY_MS)
+    page.click("#pause")
+
+
 def _hide(page: "Page", *, hidden: bool) -> None:
     """Has the page think that its tab was hidden or shown, which headless tabs never are."""
     page.evaluate(

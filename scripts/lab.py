@@ -4,8 +4,8 @@
 
 Every row is trained with every seed by `fer-edge train`; what is done already is not done again,
 and what was interrupted goes on; what was done by another command, recipe, network, teacher or data
-is done anew. A
-row is compared with the first one image by image: same seed, same epochs, one change.
+is done anew. A row is compared image by image with the first, or with the one that it names as
+`against`: same seed, same epochs, one change.
 """
 
 import argparse
@@ -16,19 +16,26 @@ import shlex
 import subprocess
 import sys
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from paired import (
+    Labels,
+    macro_f1_samples,
+    paired_difference,
+    percentiles,
+    points,
+)
 
 from fer_edge import files, metrics
 from fer_edge.data.sources import load_dataset
 from fer_edge.data.split import Source
 from fer_edge.distill import teacher_file
+from fer_edge.errors import ConfigError
 from fer_edge.keras_network import load_network, logits_of
-from fer_edge.metrics import Interval
 from fer_edge.model import ARCHITECTURES
 from fer_edge.page import has_part, write_part
 from fer_edge.recipe import read_recipe
@@ -36,22 +43,29 @@ from fer_edge.runs import Run
 from fer_edge.tables import Table, percent
 
 PART = "lab"  # of the page
-N_RESAMPLES = 1000
 DONE_BY = "lab.json"  # in a run's folder: what its training was asked
 
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table: what is changed, and the options of `train` that change it."""
+    """One line of the table.
+
+    Attributes:
+        name: Says what is changed.
+        options: Of `train`, which change it.
+        ferplus: Whether the training reads FER+'s votes.
+        against: The row without the change; empty for the first one.
+    """
 
     name: str
     options: tuple[str, ...]
     ferplus: bool
+    against: str
 
 
 @dataclass(frozen=True)
 class Lab:
-    """The rows, the first of which the others are compared with.
+    """The rows, the first of which is the one that nothing is changed in.
 
     Attributes:
         recipe: That all rows start from.
@@ -79,14 +93,6 @@ class Outcome:
     minutes: float
 
 
-@dataclass(frozen=True)
-class Labels:
-    """uint8, (n,), the emotions of the validation images, and how many emotions there are."""
-
-    labels: NDArray[np.uint8]
-    k: int
-
-
 def main() -> None:
     """Trains what is missing and writes the table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
@@ -108,12 +114,29 @@ def main() -> None:
 
 
 def read_lab(path: Path) -> Lab:
-    """Reads a lab's file."""
+    """Reads a lab's file.
+
+    Raises:
+        ConfigError: A row is to be compared with one that is not there.
+    """
     content = tomllib.loads(path.read_text())
+    first = content["rows"][0]["name"]
     rows = tuple(
-        Row(row["name"], tuple(row.get("options", ())), bool(row.get("ferplus", False)))
+        Row(
+            row["name"],
+            tuple(row.get("options", ())),
+            bool(row.get("ferplus", False)),
+            row.get("against", "" if row["name"] == first else first),
+        )
         for row in content["rows"]
     )
+    names = [row.name for row in rows]
+    for row in rows[1:]:
+        if row.against not in names or row.against == row.name:
+            raise ConfigError(
+                f"{path}: {row.name!r} is to be compared with {row.against!r}. "
+                f"Expected another of its rows: {', '.join(names)}."
+            )
     recipe = content["recipe"]
     recipe = str(path.parent / recipe) if recipe.endswith(".toml") else recipe
     return Lab(recipe, tuple(content["seeds"]), rows)
@@ -171,7 +194,7 @@ def run_of(out: Path, row: Row, seed: int) -> Run:
 
 
 def lab_table(lab: Lab, out: Path, source: Source) -> Table:
-    """Returns the table of all rows; each but the first has its paired difference."""
+    """Returns the table of all rows; each but the first has its paired differences."""
     dataset = load_dataset(source)
     split, k = dataset.split("validation"), len(dataset.emotions)
     outcomes = [outcome(lab, row, out, split.images) for row in lab.rows]
@@ -184,6 +207,7 @@ def lab_table(lab: Lab, out: Path, source: Source) -> Table:
         "change",
         "top-1 %",
         "by seed",
+        "beside",
         "difference, points",
         "",
         "macro-F1 %",
@@ -192,9 +216,9 @@ def lab_table(lab: Lab, out: Path, source: Source) -> Table:
         "how",
     )
     truth = Labels(split.labels, k)
-    first = macro_f1_samples(outcomes[0].answers, truth)
-    rows = tuple(_cells(lab, o, outcomes[0], first, truth) for o in outcomes)
-    return Table(title, columns, rows, left=(0, 4, 8))
+    by_name = {o.row.name: (o, macro_f1_samples(o.answers, truth)) for o in outcomes}
+    rows = tuple(_cells(lab, o, by_name, truth) for o in outcomes)
+    return Table(title, columns, rows, left=(0, 3, 5, 9))
 
 
 def outcome(lab: Lab, row: Row, out: Path, images: NDArray[np.uint8]) -> Outcome:
@@ -205,44 +229,8 @@ def outcome(lab: Lab, row: Row, out: Path, images: NDArray[np.uint8]) -> Outcome
     return Outcome(row, np.stack(answers), float(np.mean(seconds)) / 60)
 
 
-def paired_difference(right: NDArray[np.bool_], baseline: NDArray[np.bool_]) -> Interval:
-    """Returns the mean difference of two rows' hits, (seeds, n), image by image.
-
-    The interval is the normal one over images, each the mean over the seeds: it says what other
-    images would give, with these seeds.
-    """
-    return metrics.mean_interval(right.mean(axis=0) - baseline.mean(axis=0))
-
-
-def macro_f1_samples(answers: NDArray[np.int64], truth: Labels) -> NDArray[np.float64]:
-    """Returns macro-F1, mean over the seeds of (seeds, n) answers: of all images, then resampled.
-
-    Every call draws the same images, so the difference of two rows' samples is a paired one.
-    """
-    n = len(truth.labels)
-    rng = np.random.default_rng(0)
-    draws = [np.arange(n), *(rng.integers(n, size=n) for _ in range(N_RESAMPLES))]
-    return np.array(
-        [
-            np.mean([macro_f1(truth.labels[drawn], a[drawn], truth.k) for a in answers])
-            for drawn in draws
-        ]
-    )
-
-
-def macro_f1(labels: NDArray[np.uint8], answers: NDArray[np.int64], k: int) -> float:
-    """Returns the macro-F1 of answers, (n,)."""
-    return metrics.macro_f1(metrics.confusion_matrix(labels, answers, k))
-
-
-def percentiles(samples: NDArray[np.float64], n: int) -> Interval:
-    """Returns the first of some samples, with the interval that the others say; n is recorded."""
-    low, high = np.percentile(samples[1:], [2.5, 97.5])
-    return Interval(float(samples[0]), float(low), float(high), n)
-
-
 def verdict(right: NDArray[np.bool_], baseline: NDArray[np.bool_]) -> str:
-    """Returns whether a row is better or worse than the first, by their hits, (seeds, n)."""
+    """Returns whether a row is better or worse than another, by their hits, (seeds, n)."""
     found = paired_difference(right, baseline)
     by_seed = right.mean(axis=1) - baseline.mean(axis=1)
     if found.low > 0 and (by_seed > 0).all():
@@ -253,36 +241,34 @@ def verdict(right: NDArray[np.bool_], baseline: NDArray[np.bool_]) -> str:
 def _cells(
     lab: Lab,
     outcome: Outcome,
-    baseline: Outcome,
-    f1_before: NDArray[np.float64],
+    by_name: Mapping[str, tuple[Outcome, NDArray[np.float64]]],
     truth: Labels,
 ) -> tuple[str, ...]:
-    right, before = outcome.answers == truth.labels, baseline.answers == truth.labels
-    n = len(truth.labels)
-    first = outcome is baseline
-    f1 = f1_before if first else macro_f1_samples(outcome.answers, truth)
-    mean = metrics.wilson_interval(round(float(right.mean(axis=0).sum())), right.shape[1])
+    row, right, n = outcome.row, outcome.answers == truth.labels, len(truth.labels)
+    _, f1 = by_name[row.name]
+    top1_difference = told = f1_difference = ""
+    if row.against:
+        other, f1_before = by_name[row.against]
+        before = other.answers == truth.labels
+        top1_difference, told = points(paired_difference(right, before)), verdict(right, before)
+        f1_difference = points(percentiles(f1 - f1_before, n))
     return (
-        outcome.row.name,
-        percent(mean),
+        row.name,
+        percent(metrics.wilson_interval(round(float(right.mean(axis=0).sum())), n)),
         ", ".join(f"{100 * float(hits.mean()):.1f}" for hits in right),
-        "" if first else _points(paired_difference(right, before)),
-        "" if first else verdict(right, before),
+        row.against,
+        top1_difference,
+        told,
         percent(percentiles(f1, n)),
-        "" if first else _points(percentiles(f1 - f1_before, n)),
+        f1_difference,
         f"{outcome.minutes:.1f}",
-        f"`{shlex.join(outcome.row.options)}`" if outcome.row.options else lab_name(lab),
+        f"`{shlex.join(row.options)}`" if row.options else lab_name(lab),
     )
 
 
 def lab_name(lab: Lab) -> str:
     """Returns the recipe of a lab, for the table."""
     return f"`--recipe {lab.recipe}`"
-
-
-def _points(difference: Interval) -> str:
-    value, low, high = (100 * x for x in (difference.value, difference.low, difference.high))
-    return f"{value:+.1f} ({low:+.1f} to {high:+.1f})"
 
 
 def _history(run: Run) -> Sequence[dict[str, str]]:

@@ -13,13 +13,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from paired import signed
 
 from fer_edge import metrics
 from fer_edge.catalog import find_network
 from fer_edge.data.sources import load_dataset
 from fer_edge.data.split import Split
 from fer_edge.keras_network import load_network, logits_of
-from fer_edge.metrics import Interval
 from fer_edge.page import check_page, write_part
 from fer_edge.tables import Table, percent
 
@@ -66,7 +66,7 @@ def rows_of(model: str, split: Split) -> list[tuple[str, ...]]:
                 f"{px:g} px" if px else "as they are",
                 percent(metrics.wilson_interval(right, len(split))),
                 f"{loss.mean():.3f}",
-                _signed(metrics.mean_interval(loss - as_they_are)) if px else "",
+                signed(metrics.mean_interval(loss - as_they_are)) if px else "",
             )
         )
     return rows
@@ -87,10 +87,6 @@ def moved(images: NDArray[np.uint8], px: float) -> NDArray[np.uint8]:
             borderMode=cv2.BORDER_REPLICATE,
         )
     return out
-
-
-def _signed(interval: Interval) -> str:
-    return f"{interval.value:+.3f} ({interval.low:+.3f} to {interval.high:+.3f})"
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import pytest
 
 from fer_edge.data.sample import sample_dataset
 from fer_edge.data.write import write_folders
+from fer_edge.errors import ConfigError
 from tests.load_script import load_script
 
 ROOT = Path(__file__).parents[1]
@@ -27,13 +28,28 @@ def test_the_ablations_rows_differ_in_one_thing(lab: ModuleType) -> None:
     assert read.rows[0].options == ()
     assert len({row.options for row in read.rows}) == len({row.name for row in read.rows}) >= 10
     several = [row.name for row in read.rows if sum(o.startswith("--") for o in row.options) > 1]
-    # Of each, what it adds one thing to is a row as well.
     assert several == [
         "one teacher and second head",
         "two teachers",
         "three teachers",
         "base, asked about each varied image",
     ]
+    by_name = {row.name: row for row in read.rows}
+    for row in read.rows[1:]:  # each is the row that it is compared with, and one option more
+        before = by_name[row.against].options
+        assert row.options[: len(before)] == before
+        assert sum(o.startswith("--") for o in row.options[len(before) :]) == 1
+
+
+def test_a_row_is_compared_with_one_that_is_there(lab: ModuleType, tmp_path: Path) -> None:
+    file = tmp_path / "rows.toml"
+    for against in ("strong", "better"):  # misspelt, and itself
+        file.write_text(
+            'recipe = "quickstart"\nseeds = [0]\n[[rows]]\nname = "plain"\n[[rows]]\n'
+            f'name = "better"\nagainst = "{against}"\n'
+        )
+        with pytest.raises(ConfigError, match="Expected another of its rows: plain, better"):
+            lab.read_lab(file)
 
 
 def test_the_difference_is_taken_image_by_image(lab: ModuleType) -> None:
@@ -68,11 +84,37 @@ def test_macro_f1_is_compared_on_the_same_images(lab: ModuleType) -> None:
     np.testing.assert_allclose(half - before, (after - before) / 2)
 
 
+def test_a_row_is_compared_with_the_one_that_it_names(lab: ModuleType) -> None:
+    truth = lab.Labels(np.repeat(np.arange(2, dtype=np.uint8), 50), 2)
+    names = {"plain": "", "one more": "plain", "two more": "one more"}
+    right = dict(zip(names, (50, 70, 90), strict=True))
+    outcomes = [
+        lab.Outcome(
+            lab.Row(name, (), ferplus=False, against=against),
+            np.array([[0] * 50 + [1] * (right[name] - 50) + [0] * (100 - right[name])] * 2),
+            1.0,
+        )
+        for name, against in names.items()
+    ]
+    by_name = {o.row.name: (o, lab.macro_f1_samples(o.answers, truth)) for o in outcomes}
+    plain, one, two = (
+        lab._cells(lab.Lab("r", (0, 1), ()), outcome, by_name, truth) for outcome in outcomes
+    )
+    assert plain[3:6] == ("", "", "")
+    assert (one[3], two[3]) == ("plain", "one more")
+    assert one[4].startswith("+20.0 (")
+    assert two[4].startswith("+20.0 (")  # and not 40, which it is before the first
+    assert (one[5], two[5]) == ("better", "better")
+    f1 = [float(cells[6].split()[0]) for cells in (plain, one, two)]
+    gained = [float(cells[7].split()[0]) for cells in (one, two)]
+    assert gained == pytest.approx(np.diff(f1), abs=0.11)
+
+
 def test_another_teacher_under_the_same_name_is_another_training(
     lab: ModuleType, tmp_path: Path
 ) -> None:
     file = tmp_path / "soft.npz"
-    row = lab.Row("r", ("--teacher", str(file), "--set", "ema=0"), ferplus=False)
+    row = lab.Row("r", ("--teacher", str(file), "--set", "ema=0"), ferplus=False, against="")
     found = []
     for content in (b"one", b"two"):
         file.write_bytes(content)
@@ -96,7 +138,8 @@ def test_a_lab_writes_its_table_and_goes_on_where_it_was(
     rows = (
         'recipe = "quickstart"\nseeds = [0]\n[[rows]]\nname = "short"\n'
         'options = ["--set", "epochs=1"]\n[[rows]]\nname = "long"\n'
-        'options = ["--set", "epochs=3"]\n'
+        'options = ["--set", "epochs=3"]\n[[rows]]\nname = "longest"\nagainst = "long"\n'
+        'options = ["--set", "epochs=4"]\n'
     )
     (tmp_path / "rows.toml").write_text(rows)
     page = tmp_path / "page.md"
@@ -111,13 +154,18 @@ def test_a_lab_writes_its_table_and_goes_on_where_it_was(
     assert text.endswith("<!-- lab: end -->\n\nrest\n")
     assert "bygone" not in text
     assert "Validation, n = 35 images, means over 1 seeds" in text
-    [short, long] = [line for line in text.splitlines() if line.startswith(("| short", "| long"))]
-    assert long.split("|")[5].strip() in ("better", "not told apart", "worse")
+    short, long, longest = (
+        [cell.strip() for cell in line.split("|")]
+        for line in text.splitlines()
+        if line.startswith(("| short", "| long"))
+    )
+    assert long[6] in ("better", "not told apart", "worse")
     assert "`--set epochs=3`" in long
-    assert [short.split("|")[at].strip() for at in (4, 5, 7)] == ["", "", ""]
-    assert all(" (" in long.split("|")[at] for at in (4, 6, 7))
+    assert [short[at] for at in (4, 5, 6, 8)] == ["", "", "", ""]
+    assert all(" (" in long[at] for at in (5, 7, 8))
+    assert (long[4], longest[4]) == ("short", "long")
     trained = {path: path.stat().st_mtime_ns for path in tmp_path.glob("out/*/model.keras")}
-    assert {path.parent.name for path in trained} == {"short-0", "long-0"}
+    assert {path.parent.name for path in trained} == {"short-0", "long-0", "longest-0"}
     lab.main()
     assert trained == {path: path.stat().st_mtime_ns for path in trained}
     assert page.read_text() == text

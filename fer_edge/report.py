@@ -38,6 +38,10 @@ from fer_edge.tables import Table
 from fer_edge.train import Listener
 
 JSON_VERSION = 1
+CHOSEN_HERE = (
+    " On the validation split `fer-edge train` chooses its epoch and fits its temperature: what it "
+    "trained is flattered here, in ECE above all, beside networks that never saw these images."
+)
 
 
 def print_text(text: str) -> None:
@@ -240,7 +244,8 @@ def bench_markdown(bench: Bench, arguments: Sequence[str]) -> str:
         f"Python {machine['python']}; {versions}.\n\n"
         f"{'An unknown number' if leaked is None else leaked} of the {bench.data['n']} images also "
         "stand in Training; leak-free leaves them out. p is McNemar's, exact, against the float "
-        "network. Parameters are the values in a file: before the fold, batch-norm's too.\n\n"
+        "network. Parameters are the values in a file: before the fold, batch-norm's too."
+        f"{CHOSEN_HERE if bench.data['split'] == 'validation' else ''}\n\n"
         + "\n".join(table.to_markdown() for table in tables.bench_tables(bench))
         + f"\nModels:\n\n{hashes}"
     )

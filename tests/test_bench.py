@@ -16,6 +16,7 @@ from fer_edge.errors import ConfigError, DataError, GateError, ModelFormatError
 from fer_edge.evaluate import EvaluationSet, evaluate, evaluation_set
 from fer_edge.gates import check_gates, parse_gates, raise_missed
 from fer_edge.plan import make_plan, record_scores
+from fer_edge.report import bench_markdown
 from fer_edge.runs import Run
 from fer_edge.runtime import Interpreter
 from fer_edge.tables import bench_tables
@@ -117,6 +118,14 @@ def test_tables_hold_split_n_and_interval(bench: Bench) -> None:
     column = first.columns.index("ECE %")
     assert first.rows[-1][column].startswith(f"{100 * ece.value:.1f} ({100 * ece.low:.1f}–")
     assert first.to_markdown().count("\n") == len(first.rows) + 4
+
+
+def test_a_page_names_its_command_and_what_its_split_chose(bench: Bench) -> None:
+    asked = ["bench", "a model", "--split", "test"]
+    assert "```sh\nfer-edge bench 'a model' --split test\n```" in bench_markdown(bench, asked)
+    assert "chooses its epoch" not in bench_markdown(bench, asked)
+    chosen_on = dataclasses.replace(bench, data={**bench.data, "split": "validation"})
+    assert "chooses its epoch and fits its temperature" in bench_markdown(chosen_on, asked)
 
 
 def test_emotions_are_told_of_int8_and_of_strangers(bench: Bench) -> None:

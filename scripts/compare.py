@@ -1,11 +1,13 @@
 """Networks two by two on the same validation faces: a table in TRAINING.md.
 
-`python scripts/compare.py --pair runs/a runs/b --pair nano small --data fer2013.csv`
+`python scripts/compare.py --pair runs/a runs/b --pair nano small --data fer2013.csv`; for FER+'s
+labels `--ferplus fer2013new.csv --labels ferplus8 --part "pairs, FER+"` as well.
 """
 
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,12 +16,12 @@ from paired import Labels, macro_f1_samples, percentiles, points, signed
 from fer_edge import metrics
 from fer_edge.catalog import find_network, network_emotions
 from fer_edge.data.sources import load_dataset
+from fer_edge.data.split import LabelSet, Source
 from fer_edge.errors import ConfigError
 from fer_edge.keras_network import load_network, logits_of
 from fer_edge.page import check_page, write_part
 from fer_edge.tables import Table, percent
 
-PART = "pairs"  # of the page
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "TRAINING.md"
 COLUMNS = (
     "before",
@@ -48,10 +50,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
         help="Networks by name, run folder or file.",
     )
     parser.add_argument("--data", required=True)
+    parser.add_argument("--ferplus", default="", metavar="VOTES", help="FER+'s votes")
+    parser.add_argument("--labels", default="fer2013", choices=get_args(LabelSet))
     parser.add_argument("--page", type=Path, default=PAGE)
+    parser.add_argument("--part", default="pairs", help="of the page; default: %(default)s")
     options = parser.parse_args(arguments)
-    check_page(options.page, PART)
-    dataset = load_dataset(options.data)
+    check_page(options.page, options.part)
+    source = Source(options.data, ferplus=options.ferplus, labels=options.labels)
+    dataset = load_dataset(source)
     split = dataset.split("validation")
     names = {name for pair in options.pair for name in pair}
     logits = {
@@ -64,12 +70,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for before, after in options.pair
     )
     title = (
-        f"{Path(dataset.source.name).name}, validation split, n = {len(split)}, single crop, "
+        f"{source.title}, validation split, n = {len(split)}, single crop, "
         "float, 95% intervals; p is McNemar's; differences are image by image, macro-F1's "
         "by bootstrap"
     )
     text = Table(title, COLUMNS, rows, left=(0, 1)).to_markdown()
-    write_part(options.page, PART, text)
+    write_part(options.page, options.part, text)
     print(text)
 
 

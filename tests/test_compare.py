@@ -20,6 +20,21 @@ def compare() -> ModuleType:
     return load_script("compare")
 
 
+@pytest.fixture
+def faces(drawn: Dataset, tmp_path: Path) -> Path:
+    """The drawn faces as folders."""
+    write_folders(drawn, tmp_path / "faces")
+    return tmp_path / "faces"
+
+
+@pytest.fixture
+def page(tmp_path: Path) -> Path:
+    """A page with marks for the table."""
+    path = tmp_path / "page.md"
+    path.write_text(PAGE)
+    return path
+
+
 def test_what_became_right_and_wrong_is_counted_apart(compare: ModuleType) -> None:
     truth = compare.Labels(np.zeros(100, np.uint8), 2)
     sure, unsure = np.log([0.9, 0.1]), np.log([0.4, 0.6])
@@ -37,14 +52,11 @@ def test_what_became_right_and_wrong_is_counted_apart(compare: ModuleType) -> No
 
 
 def test_a_network_beside_itself_and_another(
-    compare: ModuleType, run: Run, drawn: Dataset, tmp_path: Path
+    compare: ModuleType, run: Run, drawn: Dataset, faces: Path, page: Path
 ) -> None:
-    page = tmp_path / "page.md"
-    page.write_text(PAGE)
-    write_folders(drawn, tmp_path / "faces")
     folder = str(run.folder)
     pairs = ["--pair", folder, folder, "--pair", "nano", folder]
-    compare.main([*pairs, "--data", str(tmp_path / "faces"), "--page", str(page)])
+    compare.main([*pairs, "--data", str(faces), "--page", str(page)])
     text = page.read_text()
     same, other = (
         [cell.strip() for cell in line.split("|")[1:-1]]
@@ -67,12 +79,9 @@ def test_a_network_beside_itself_and_another(
 
 
 def test_networks_of_other_emotions_are_refused(
-    compare: ModuleType, run: Run, drawn: Dataset, tmp_path: Path
+    compare: ModuleType, run: Run, faces: Path, page: Path
 ) -> None:
-    page = tmp_path / "page.md"
-    page.write_text(PAGE)
-    write_folders(drawn, tmp_path / "faces")
     pair = ["--pair", str(run.folder), "base-ferplus"]
     with pytest.raises(ConfigError, match=r"base-ferplus answers .*contempt"):
-        compare.main([*pair, "--data", str(tmp_path / "faces"), "--page", str(page)])
+        compare.main([*pair, "--data", str(faces), "--page", str(page)])
     assert page.read_text() == PAGE

@@ -78,7 +78,10 @@ EIGHT_BITS = Allowed(
     mean=0.01,
     of_faces=True,
 )
-KERNELS = Allowed(24 / 256, 16 / 256, "XNNPACK rounds each layer otherwise")
+# Of 12 networks of the quickstart's recipe, 6 epochs, seeds 0 to 11, the largest difference was 18
+# steps, and two probabilities that moved 13 each in opposite directions swapped emotions 26 apart.
+# The shipped networks swap none that are over 9 apart; a test holds them to 16.
+KERNELS = Allowed(24 / 256, 32 / 256, "XNNPACK rounds each layer otherwise", mean=0.01)
 BUILDS = Allowed(2 / 256, 2 / 256, "another build of XNNPACK, which may round by a step")
 BITS = Allowed(0, 0, "gray of a gray face is exact, and behind it stands the same model")
 

@@ -70,6 +70,14 @@ class Interpreter:
         details = self._interpreter._get_ops_details()
         return "XNNPACK" if any(op["op_name"] == "DELEGATE" for op in details) else "none"
 
+    @property
+    def logits_step(self) -> float:
+        """One step of the quantized logits that the last softmax reads; 0.0 where none is."""
+        ops = [op for op in self._interpreter._get_ops_details() if op["op_name"] == "SOFTMAX"]
+        logits = ops[-1]["inputs"][0] if ops else None
+        steps = {t["index"]: t["quantization"][0] for t in self._interpreter.get_tensor_details()}
+        return float(steps.get(logits, 0.0))
+
     def set_input(self, values: NDArray[Any]) -> None:
         """Sets the input; shape and dtype are those of `input`."""
         self._interpreter.set_tensor(self._input_index, values)
